@@ -1,0 +1,27 @@
+# Finds LibTorch's headers and the two libraries that we link, c10 and torch_cpu. LibTorch's own CMake package
+# demands the whole CUDA toolkit at configure time when LibTorch has CUDA; these two libraries never need it.
+if(NOT LIBTORCH)
+  set(LIBTORCH "$ENV{LIBTORCH}")
+endif()
+if(NOT LIBTORCH)
+  message(FATAL_ERROR "LibTorch's folder is not known. Run `npm run setup`, which finds or installs it, "
+    "or pass -DLIBTORCH=<folder that holds include/ and lib/>.")
+endif()
+
+find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATHS "${LIBTORCH}/include" NO_DEFAULT_PATH)
+find_library(LibTorch_C10 c10 PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_CPU torch_cpu PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch REQUIRED_VARS LibTorch_INCLUDE_DIR LibTorch_C10 LibTorch_CPU
+  REASON_FAILURE_MESSAGE "looked in ${LIBTORCH}")
+
+if(NOT TARGET LibTorch::LibTorch)
+  add_library(LibTorch::LibTorch INTERFACE IMPORTED)
+  set_target_properties(LibTorch::LibTorch PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
+    INTERFACE_COMPILE_DEFINITIONS "_GLIBCXX_USE_CXX11_ABI=1"
+    INTERFACE_LINK_LIBRARIES "${LibTorch_C10};${LibTorch_CPU}"
+    # libtorch_cpu needs libcudart and friends when it was built with CUDA; they are found at run time.
+    INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
+endif()

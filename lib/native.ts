@@ -1,0 +1,194 @@
+// The only file that knows the addon: finds LibTorch and the addon, loads them, and types the boundary.
+// Everything above speaks to `native`, a frozen set of functions over numbers (handles), strings and TypedArrays.
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { IsotorchError } from './errors.js';
+import { libTorchNotFound, searchLibTorch } from './libtorch.js';
+
+/** A live tensor's number in the native table; 0 stands for no tensor. */
+export type Handle = number;
+
+export type NativeTypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** One argument or result of an operator's overload, as the running LibTorch describes it. */
+export interface NativeValue {
+  name: string;
+  kind:
+    | 'Tensor'
+    | 'int'
+    | 'float'
+    | 'bool'
+    | 'Scalar'
+    | 'complex'
+    | 'str'
+    | 'Device'
+    | 'ScalarType'
+    | 'Layout'
+    | 'MemoryFormat'
+    | 'Generator'
+    | 'unsupported';
+  /** In PyTorch's notation, such as `Tensor?[]`. */
+  type: string;
+  list: boolean;
+  optional: boolean;
+  optionalElements: boolean;
+  keywordOnly: boolean;
+  /** For `int[2]`: 2, and a single number stands for both; otherwise 0. */
+  repeat: number;
+  hasDefault: boolean;
+}
+
+export interface NativeOverload {
+  number: number;
+  overload: string;
+  schema: string;
+  /** False if an argument has a type without a JavaScript counterpart (streams, storages, custom classes). */
+  supported: boolean;
+  /** The argument that the result is, for in-place and `out` operators; −1 otherwise. */
+  resultIsArgument: number;
+  arguments: NativeValue[];
+  results: NativeValue[];
+}
+
+export interface BuildInfo {
+  /** The LibTorch that the addon was compiled against. */
+  torchVersion: string;
+  /** The LibTorch that is running. */
+  runtimeVersion: string;
+  cxx11Abi: boolean;
+  config: string;
+  parallel: string;
+  cpuCapability: string;
+  threads: number;
+  interopThreads: number;
+}
+
+export interface NativeModule {
+  setErrorClass(errorClass: typeof IsotorchError): void;
+
+  operatorNames(): string[];
+  overloads(name: string): NativeOverload[];
+  call(operator: number, ...args: unknown[]): unknown;
+
+  shape(tensor: Handle): number[];
+  stride(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  numel(tensor: Handle): number;
+  storageOffset(tensor: Handle): number;
+  requiresGrad(tensor: Handle): boolean;
+  isContiguous(tensor: Handle): boolean;
+  item(tensor: Handle): number | bigint | boolean | { re: number; im: number };
+  isAlive(tensor: Handle): boolean;
+  alias(tensor: Handle): Handle;
+  release(tensor: Handle): boolean;
+  keep(tensor: Handle): void;
+  beginScope(): void;
+  endScope(survivors: Float64Array): void;
+  memory(): { tensors: number; bytes: number };
+
+  fromTypedArray(data: ArrayBufferView, dtype: string, shape: readonly number[]): Handle;
+  toArray(tensor: Handle): Promise<NativeTypedArray>;
+  toArraySync(tensor: Handle): NativeTypedArray;
+  storageInfo(tensor: Handle): { id: bigint; nbytes: number };
+  storageBytes(tensor: Handle): Uint8Array;
+
+  backward(
+    tensors: Float64Array,
+    gradients: Float64Array,
+    retainGraph: boolean,
+    createGraph: boolean,
+    inputs: Float64Array,
+  ): void;
+  grad(
+    outputs: Float64Array,
+    inputs: Float64Array,
+    gradients: Float64Array,
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  getGrad(tensor: Handle): Handle | null;
+  setGrad(tensor: Handle, gradient: Handle | null): void;
+  setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
+  gradMode(enabled?: boolean): boolean;
+  beginInference(enabled: boolean): void;
+  endInference(): void;
+
+  accelerator(): string | undefined;
+  deviceCount(): number;
+  setDevice(index: number): void;
+  synchronize(index: number): void;
+  manualSeed(seed: number | bigint): void;
+  createGenerator(device: string): number;
+  releaseGenerator(generator: number): boolean;
+  seedGenerator(generator: number, seed: number | bigint): void;
+  generatorState(generator: number | string): Handle;
+  setGeneratorState(generator: number | string, state: Handle): void;
+  getNumThreads(): number;
+  setNumThreads(count: number): void;
+  buildInfo(): BuildInfo;
+}
+
+interface Loader {
+  open(libraries: string[], bridge: string): NativeModule;
+}
+
+const require = createRequire(import.meta.url);
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Where the addon lies: this package's build, or a prebuilt binary of it. */
+export function addonPath(): string {
+  const nodeGypBuild = require('node-gyp-build') as { path(dir: string): string };
+  try {
+    return nodeGypBuild.path(root);
+  } catch (cause) {
+    throw new IsotorchError(
+      'ERR_NATIVE_NOT_BUILT',
+      `isotorch's addon for ${process.platform}-${process.arch} was not found in ${root}. In a checkout run \`npm run setup\`; ` +
+        'as a dependency, install a version that ships a binary for this platform.',
+      { cause },
+    );
+  }
+}
+
+function load(): NativeModule {
+  const { found: libtorch, searched } = searchLibTorch();
+  if (!libtorch) throw libTorchNotFound(searched);
+  const path = addonPath();
+  const bridge = join(dirname(path), 'libisotorch.so');
+  const isomax = join(dirname(path), 'libisomax.so');
+  if (!existsSync(bridge)) {
+    throw new IsotorchError('ERR_NATIVE_NOT_BUILT', `Expected libisotorch.so beside ${path}. Run \`npm run setup\`.`);
+  }
+  let module: NativeModule;
+  try {
+    module = (require(path) as Loader).open([...libtorch.libraries, isomax], bridge);
+  } catch (cause) {
+    const code = (cause as { code?: string }).code === 'ERR_LIBTORCH_VERSION' ? 'ERR_LIBTORCH_VERSION' : 'ERR_LIBTORCH';
+    throw new IsotorchError(
+      code,
+      `isotorch could not start with LibTorch ${libtorch.version} at ${libtorch.path}: ${(cause as Error).message}\n` +
+        'Run `npx isotorch doctor` to see what is in the way.',
+      { cause },
+    );
+  }
+  module.setErrorClass(IsotorchError);
+  return Object.freeze(module);
+}
+
+export const native: NativeModule = load();

@@ -1,0 +1,95 @@
+// Gradients as values, and the modes that switch recording off and on again.
+
+import { expected, IsotorchError } from '../errors.js';
+import { native } from '../native.js';
+import { Tensor } from './tensor.js';
+
+function handles(tensors: readonly (Tensor | null)[], name: string, optional = false): Float64Array {
+  return Float64Array.from(tensors, (tensor) => {
+    if (tensor instanceof Tensor) return tensor.handle;
+    if (optional && (tensor === null || tensor === undefined)) return 0;
+    throw expected('Tensors', name, tensor);
+  });
+}
+
+/**
+ * The gradients of the sum of `outputs` with respect to each of `inputs` (`torch.autograd.grad`).
+ * @returns one tensor for each input, of its shape; null where `allowUnused` and it took no part.
+ * @throws ERR_AUTOGRAD if an input took no part, or nothing was recorded.
+ */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: { gradOutputs?: readonly (Tensor | null)[]; retainGraph?: boolean; createGraph?: boolean; allowUnused?: false },
+): Tensor[];
+export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[]): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: { gradOutputs?: readonly (Tensor | null)[]; retainGraph?: boolean; createGraph?: boolean; allowUnused?: boolean },
+): (Tensor | null)[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: {
+    gradOutputs?: readonly (Tensor | null)[];
+    retainGraph?: boolean;
+    createGraph?: boolean;
+    allowUnused?: boolean;
+  } = {},
+): (Tensor | null)[] {
+  const from = outputs instanceof Tensor ? [outputs] : outputs;
+  if (!Array.isArray(from)) throw expected('a Tensor or an array of Tensors', 'outputs', outputs);
+  if (!Array.isArray(inputs)) throw expected('an array of Tensors', 'inputs', inputs);
+  const { createGraph = false, retainGraph = createGraph, allowUnused = false, gradOutputs = from.map(() => null) } = options;
+  if (gradOutputs.length !== from.length) {
+    throw new IsotorchError('ERR_ARGUMENT', `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`);
+  }
+  const gradients = native.grad(
+    handles(from, 'outputs'),
+    handles(inputs, 'inputs'),
+    handles(gradOutputs, 'gradOutputs', true),
+    retainGraph,
+    createGraph,
+    allowUnused,
+  );
+  return gradients.map((handle) => (handle === null ? null : new Tensor(handle)));
+}
+
+function withGradMode<T>(enabled: boolean, fn: () => T): T {
+  if (typeof fn !== 'function') throw expected('a function', 'fn', fn);
+  const before = native.gradMode(enabled);
+  try {
+    return refuseAsync(fn());
+  } finally {
+    native.gradMode(before);
+  }
+}
+
+/** The mode ends when `fn` returns; what an async one does after its first await would run outside of it. */
+function refuseAsync<T>(result: T): T {
+  if (result instanceof Promise) {
+    result.catch(() => {});
+    throw new IsotorchError('ERR_ARGUMENT', 'Expected a function that returns its result but received an async one');
+  }
+  return result;
+}
+
+/** Runs `fn` without recording for backward (`torch.no_grad`). */
+export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
+
+/** Runs `fn` with recording, inside noGrad (`torch.enable_grad`). */
+export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
+
+export const isGradEnabled = (): boolean => native.gradMode();
+
+/** Runs `fn` in inference mode (`torch.inference_mode`): faster than noGrad, and its tensors never take part in a graph. */
+export function inferenceMode<T>(fn: () => T): T {
+  if (typeof fn !== 'function') throw expected('a function', 'fn', fn);
+  native.beginInference(true);
+  try {
+    return refuseAsync(fn());
+  } finally {
+    native.endInference();
+  }
+}

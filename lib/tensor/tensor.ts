@@ -1,0 +1,276 @@
+// The tensor: a number in the native table, in a small class. Its hundreds of operators are methods too, installed
+// from the running LibTorch's schemas (operators.ts) and typed by the generated interface TensorOperators.
+
+import { inspect } from 'node:util';
+import { expected, IsotorchError } from '../errors.js';
+import type { TensorOperators } from '../generated/operators.js';
+import { type Handle, native } from '../native.js';
+import { type Device, type DType, dtypes, isDType, isFloating, type MemoryFormat, type Scalar, type TypedArray } from './dtype.js';
+import { depth } from './scope.js';
+
+/** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
+const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(handle));
+
+export type NestedArray<T> = T | NestedArray<T>[];
+
+export interface ToOptions {
+  dtype?: DType;
+  device?: Device;
+  nonBlocking?: boolean;
+  copy?: boolean;
+  memoryFormat?: MemoryFormat;
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the operators are installed on the prototype by operators.ts
+export interface Tensor extends TensorOperators {}
+
+/**
+ * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
+ * operators, not by `new`.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export class Tensor {
+  /** @internal The native table's number. */
+  handle: Handle;
+
+  /** @internal */
+  constructor(handle: Handle) {
+    this.handle = handle;
+    if (depth === 0) finalizers.register(this, handle, this);
+  }
+
+  /** @internal Called when the scope that would have freed it has let it go. */
+  finalizeWithCollector(): void {
+    finalizers.unregister(this);
+    finalizers.register(this, this.handle, this);
+  }
+
+  get shape(): number[] {
+    return native.shape(this.handle);
+  }
+
+  get ndim(): number {
+    return native.shape(this.handle).length;
+  }
+
+  get dtype(): DType {
+    return native.dtype(this.handle) as DType;
+  }
+
+  get device(): Device {
+    return native.device(this.handle) as Device;
+  }
+
+  /** How many elements to move in memory for one step along each dimension. */
+  get strides(): number[] {
+    return native.stride(this.handle);
+  }
+
+  get storageOffset(): number {
+    return native.storageOffset(this.handle);
+  }
+
+  get isContiguous(): boolean {
+    return native.isContiguous(this.handle);
+  }
+
+  get isDisposed(): boolean {
+    return !native.isAlive(this.handle);
+  }
+
+  get requiresGrad(): boolean {
+    return native.requiresGrad(this.handle);
+  }
+
+  /** @throws ERR_AUTOGRAD for tensors that are results of recorded operators or of an integer dtype. */
+  set requiresGrad(value: boolean) {
+    if (typeof value !== 'boolean') throw expected('a boolean', 'requiresGrad', value);
+    native.setRequiresGrad(this.handle, value);
+  }
+
+  /** The gradient that backward() has added up here; null before. Setting it checks shape, dtype and device. */
+  get grad(): Tensor | null {
+    const handle = native.getGrad(this.handle);
+    return handle === null ? null : new Tensor(handle);
+  }
+
+  set grad(gradient: Tensor | null) {
+    if (gradient !== null && !(gradient instanceof Tensor)) throw expected('a Tensor or null', 'grad', gradient);
+    native.setGrad(this.handle, gradient === null ? null : gradient.handle);
+  }
+
+  /** Number of elements. */
+  numel(): number {
+    return native.numel(this.handle);
+  }
+
+  /**
+   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else. On an
+   * accelerator this waits for all work before it.
+   * @throws ERR_SHAPE if there is not exactly one element.
+   */
+  item(): number;
+  item(): number | bigint | boolean | { re: number; im: number } {
+    return native.item(this.handle);
+  }
+
+  /**
+   * All elements, flat and row-major, without blocking the event loop. float16, bfloat16 and uint16 come as their
+   * bits in a Uint16Array, bool and float8 in a Uint8Array, int64 in a BigInt64Array, complex numbers as pairs.
+   */
+  async toArray(): Promise<TypedArray> {
+    return await native.toArray(this.handle);
+  }
+
+  /** The same at once, on this thread. */
+  toArraySync(): TypedArray {
+    return native.toArraySync(this.handle);
+  }
+
+  /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
+  tolist(): NestedArray<number | bigint | boolean> {
+    const { shape, dtype } = this;
+    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
+    const flat = native.toArraySync(readable.handle);
+    if (readable !== this) readable.dispose();
+    if (dtype.startsWith('complex')) throw new IsotorchError('ERR_DTYPE', `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`);
+    const value = (i: number): number | bigint | boolean => {
+      const item = flat[i]!;
+      if (dtype === 'bool') return item !== 0;
+      return typeof item === 'bigint' && item >= Number.MIN_SAFE_INTEGER && item <= Number.MAX_SAFE_INTEGER ? Number(item) : item;
+    };
+    const nest = (dimension: number, offset: number, count: number): NestedArray<number | bigint | boolean> => {
+      if (dimension === shape.length) return value(offset);
+      const size = shape[dimension]!;
+      const step = size === 0 ? 0 : count / size;
+      return Array.from({ length: size }, (_, i) => nest(dimension + 1, offset + i * step, step));
+    };
+    return nest(0, 0, flat.length);
+  }
+
+  /** The memory this tensor views: equal ids are the same memory. `toBytes()` copies all of it. */
+  storage(): { id: bigint; nbytes: number; toBytes(): Uint8Array } {
+    return { ...native.storageInfo(this.handle), toBytes: () => native.storageBytes(this.handle) };
+  }
+
+  /**
+   * Adds the gradients of this tensor to `.grad` of the leaves it was computed from (`Tensor.backward`).
+   * @param gradient of this tensor's shape; needed unless it has one element.
+   * @throws ERR_AUTOGRAD if nothing recorded leads here, or the graph was freed by an earlier backward().
+   */
+  backward(
+    gradient?: Tensor | null,
+    options: { retainGraph?: boolean; createGraph?: boolean; inputs?: readonly Tensor[] } = {},
+  ): void {
+    if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor)) throw expected('a Tensor', 'gradient', gradient);
+    const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    native.backward(
+      Float64Array.of(this.handle),
+      Float64Array.of(gradient?.handle ?? 0),
+      retainGraph,
+      createGraph,
+      Float64Array.from(inputs, (tensor) => tensor.handle),
+    );
+  }
+
+  /**
+   * This tensor with another dtype or device, or itself where nothing changes (`Tensor.to`).
+   * @example x.to('float64'); x.to('cuda'); x.to({ dtype: 'bfloat16', device: 'cuda', nonBlocking: true });
+   */
+  to(target: DType | Device | Tensor | ToOptions): Tensor {
+    if (target instanceof Tensor) return this.to({ dtype: target.dtype, device: target.device });
+    const options: ToOptions =
+      typeof target !== 'string' ? target : isDType(target) ? { dtype: target } : { device: target as Device };
+    if (typeof options !== 'object' || options === null) throw expected('a dtype, a device or options', 'to', target);
+    const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = options;
+    if (dtype !== undefined && !isDType(dtype)) throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
+    const stays =
+      !copy &&
+      memoryFormat === undefined &&
+      (dtype === undefined || dtype === this.dtype) &&
+      (device === undefined || device === this.device || (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
+    if (stays) return this;
+    return this._toCopy({
+      ...(dtype === undefined ? {} : { dtype }),
+      ...(device === undefined ? {} : { device }),
+      ...(memoryFormat === undefined ? {} : { memoryFormat }),
+      nonBlocking,
+    });
+  }
+
+  /** Takes it out of every tidy scope: it lives until dispose() or until nothing refers to it. Returns itself. */
+  keep(): this {
+    native.keep(this.handle);
+    if (depth > 0) this.finalizeWithCollector();
+    return this;
+  }
+
+  /** Frees it now. Using it later throws ERR_TENSOR_DISPOSED; disposing twice does nothing. */
+  dispose(): void {
+    native.release(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** This object holds `other`'s tensor from now on, and is kept; `other` stays usable and is the same tensor. */
+  replace_(other: Tensor): this {
+    if (!(other instanceof Tensor)) throw expected('a Tensor', 'other', other);
+    if (other.handle === this.handle) return this;
+    const handle = native.alias(other.handle);
+    native.keep(handle);
+    native.release(this.handle);
+    this.handle = handle;
+    this.finalizeWithCollector();
+    return this;
+  }
+
+  toString(): string {
+    if (this.isDisposed) return 'Tensor (disposed)';
+    const { dtype, shape, device } = this;
+    const place = device === 'cpu' ? '' : ` on ${device}`;
+    const head = `Tensor ${dtype} [${shape.join(', ')}]${place}`;
+    if (this.numel() > 100 || dtype.startsWith('complex') || device === 'meta') return head;
+    const text = (value: NestedArray<Scalar>): string =>
+      Array.isArray(value) ? `[${value.map(text).join(', ')}]` : typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)).toString() : String(value);
+    return `${head} ${text(this.tolist())}`;
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+/** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
+function leafOf(data: Tensor): Handle {
+  if (!(data instanceof Tensor)) throw expected('a Tensor', 'data', data);
+  const leaf = data.isLeaf() ? data.handle : data.detach().handle;
+  native.keep(leaf);
+  finalizers.unregister(data); // whoever holds the parameter holds the tensor
+  return leaf;
+}
+
+/**
+ * A tensor that a module learns (`nn.Parameter`). It *is* the tensor that it was made from: same memory, same life,
+ * outside every tidy scope.
+ */
+export class Parameter extends Tensor {
+  constructor(data: Tensor, requiresGrad = true) {
+    super(leafOf(data));
+    if (depth > 0) this.finalizeWithCollector();
+    if (this.requiresGrad !== requiresGrad) this.requiresGrad = requiresGrad;
+  }
+}
+
+/** A tensor that belongs to a module's state but is not learnt (`nn.Buffer`). */
+export class Buffer extends Tensor {
+  constructor(
+    data: Tensor,
+    /** Whether it is part of the state dict. */
+    readonly persistent = true,
+  ) {
+    super(leafOf(data));
+    if (depth > 0) this.finalizeWithCollector();
+  }
+}

@@ -1,0 +1,67 @@
+// The `torch` namespace: factories, operators, randomness, gradients and devices under PyTorch's names.
+
+import { expected } from '../errors.js';
+import type { IsomaxOperators, NamespaceOperators, TorchOperators } from '../generated/operators.js';
+import { native } from '../native.js';
+import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
+import type { Device } from './dtype.js';
+import { fromBuffer, tensor } from './factory.js';
+import { installOperators, type OperatorNamespace, ops } from './operators.js';
+import { Generator, getRngState, manualSeed, setRngState } from './random.js';
+import { memory, tidy } from './scope.js';
+import { Tensor } from './tensor.js';
+
+const { '': functions, linalg, fft, special } = installOperators();
+
+const own = {
+  Tensor,
+  Generator,
+  tensor,
+  fromBuffer,
+  manualSeed,
+  getRngState,
+  setRngState,
+  noGrad,
+  enableGrad,
+  inferenceMode,
+  isGradEnabled,
+  tidy,
+  memory,
+  autograd: { grad },
+
+  /** Threads that one operator may use; LibTorch's default is the number of cores. */
+  getNumThreads: (): number => native.getNumThreads(),
+  setNumThreads(count: number): void {
+    if (!Number.isInteger(count) || count < 1) throw expected('a positive integer', 'count', count);
+    native.setNumThreads(count);
+  },
+
+  /** The kind of accelerator that can be used here, such as `'cuda'`; undefined if there is none. */
+  accelerator: (): Device | undefined => native.accelerator() as Device | undefined,
+
+  cuda: {
+    isAvailable: (): boolean => native.accelerator() === 'cuda',
+    deviceCount: (): number => (native.accelerator() === 'cuda' ? native.deviceCount() : 0),
+    /** Waits until all work on the device is done. */
+    synchronize: (index = 0): void => native.synchronize(index),
+    setDevice: (index: number): void => native.setDevice(index),
+  },
+
+  /** LibTorch's version. */
+  get version(): string {
+    return native.buildInfo().runtimeVersion;
+  },
+};
+
+type Own = typeof own;
+export interface Torch extends Own, Omit<TorchOperators, keyof Own> {
+  readonly linalg: NamespaceOperators['linalg'];
+  readonly fft: NamespaceOperators['fft'];
+  readonly special: NamespaceOperators['special'];
+  /** Every operator by its namespace and overload: `torch.ops.aten.add.Tensor(a, b)`. Also those not typed elsewhere. */
+  readonly ops: { readonly isomax: IsomaxOperators } & Record<string, OperatorNamespace>;
+}
+
+export const torch: Torch = Object.freeze(
+  Object.defineProperties({ ...functions, linalg, fft, special, ops }, Object.getOwnPropertyDescriptors(own)),
+) as unknown as Torch;

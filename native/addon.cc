@@ -1,0 +1,129 @@
+// The bridge's entry: builds one environment's state and its exports. All state lives in that environment's instance
+// data, never in statics, so that workers can load the addon beside the main thread and end in any order.
+#include <ATen/ATen.h>
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
+#include <torch/version.h>
+
+#include <mutex>
+
+#include "bridge.h"
+
+namespace isotorch {
+namespace {
+
+// LibTorch's vector math (MKL's) can return 11-bit results when its very first call of a process happens on several
+// threads at once. One small call of each function on this thread first, and every run is reproducible.
+void WarmUpVectorMath() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    at::NoGradGuard no_grad;
+    for (auto dtype : {at::kFloat, at::kDouble}) {
+      at::Tensor x = at::ones({16}, at::TensorOptions().dtype(dtype));
+      for (auto f : {at::sqrt, at::log, at::tanh, at::exp, at::sin, at::cos, at::rsqrt, at::erf, at::log1p, at::expm1}) f(x);
+    }
+  });
+}
+
+void RequireMatchingLibTorch(Napi::Env env) {
+  uint64_t running = aoti_torch_abi_version();
+  uint64_t major = running >> 56, minor = (running >> 48) & 0xff;
+  if (major == TORCH_VERSION_MAJOR && minor == TORCH_VERSION_MINOR) return;
+  Napi::Error error = Napi::Error::New(env, "This addon was built for LibTorch " + std::string(TORCH_VERSION) + " but found " +
+                                                std::to_string(major) + "." + std::to_string(minor) +
+                                                ". Point LIBTORCH at a matching one, or rebuild with `npm run setup`");
+  error.Set("code", "ERR_LIBTORCH_VERSION");
+  throw error;
+}
+
+// setErrorClass(IsotorchError)
+Napi::Value SetErrorClass(const Napi::CallbackInfo& info, Environment& environment) {
+  if (!info[0].IsFunction()) throw Misuse("ERR_ARGUMENT", "Expected a class for errors");
+  environment.error_class = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+napi_value Init(Napi::Env env, Napi::Object exports) {
+  RequireMatchingLibTorch(env);
+  WarmUpVectorMath();
+  auto* environment = new Environment;
+  env.SetInstanceData(environment);
+  environment->mailbox = std::make_shared<Mailbox>(env);
+  // After the mailbox's own hook, so before it when the environment closes: hooks run in reverse order.
+  env.AddCleanupHook([](Environment* closing) { closing->mailbox->Close(); }, environment);
+  Export<SetErrorClass>(env, exports, "setErrorClass");
+  ExportTensors(env, exports);
+  ExportOperators(env, exports);
+  ExportSchemas(env, exports);
+  ExportAutograd(env, exports);
+  ExportStorage(env, exports);
+  ExportDevices(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+double NumberArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsNumber()) throw Misuse("ERR_ARGUMENT", std::string("Expected a number for ") + name);
+  return info[index].As<Napi::Number>().DoubleValue();
+}
+
+int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  Plan plan;
+  plan.name = name;
+  plan.kind = Kind::kInt;
+  return FromJs(info.Env(), info[index], plan, Environment::Of(info.Env())).toInt();
+}
+
+bool BooleanArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsBoolean()) throw Misuse("ERR_ARGUMENT", std::string("Expected a boolean for ") + name);
+  return info[index].As<Napi::Boolean>();
+}
+
+std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  if (!info[index].IsString()) throw Misuse("ERR_ARGUMENT", std::string("Expected a string for ") + name);
+  return info[index].As<Napi::String>();
+}
+
+const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment) {
+  return environment.handles.Get(NumberArgument(info, index, "tensor"));
+}
+
+std::vector<at::Tensor> TensorsArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment, bool optional) {
+  if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    throw Misuse("ERR_ARGUMENT", "Expected a Float64Array of tensors");
+  }
+  auto handles = info[index].As<Napi::Float64Array>();
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(handles.ElementLength());
+  for (size_t i = 0; i < handles.ElementLength(); i++) {
+    tensors.push_back(optional && handles[i] == 0 ? at::Tensor() : environment.handles.Get(handles[i]));
+  }
+  return tensors;
+}
+
+Napi::Value ToJs(Napi::Env env, Environment& environment, at::Tensor tensor) {
+  if (!tensor.defined()) return env.Null();
+  return Napi::Number::New(env, environment.handles.Add(std::move(tensor)));
+}
+
+void AccountMemory(Napi::Env env, Environment& environment) {
+  constexpr int64_t kStep = 8 << 20;  // telling V8 costs more than a small operator
+  int64_t delta = environment.handles.ByteDelta();
+  if (delta > -kStep && delta < kStep) return;
+  int64_t total;
+  napi_adjust_external_memory(env, environment.handles.TakeByteDelta(), &total);
+}
+
+}  // namespace isotorch
+
+// Called by the loader, once in each environment.
+extern "C" __attribute__((visibility("default"))) napi_value isotorch_init(napi_env env, napi_value exports) {
+  try {
+    return isotorch::Init(env, Napi::Object(env, exports));
+  } catch (const Napi::Error& error) {
+    error.ThrowAsJavaScriptException();
+  } catch (const std::exception& error) {
+    napi_throw_error(env, "ERR_LIBTORCH", error.what());
+  }
+  return nullptr;
+}

@@ -1,0 +1,15 @@
+// The parts of the bridge, each with the functions that it exports to JavaScript (typed in lib/native.ts).
+#pragma once
+#include "environment.h"
+#include "executor.h"
+#include "operators.h"
+#include "values.h"
+
+namespace isotorch {
+
+void ExportTensors(Napi::Env env, Napi::Object exports);   // facts of a tensor, scopes, release
+void ExportAutograd(Napi::Env env, Napi::Object exports);  // backward, grad, modes
+void ExportStorage(Napi::Env env, Napi::Object exports);   // TypedArray in and out
+void ExportDevices(Napi::Env env, Napi::Object exports);   // accelerators, seeds, threads, build information
+
+}  // namespace isotorch

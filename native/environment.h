@@ -1,0 +1,63 @@
+// What one JavaScript environment (the main thread, or a worker) owns. Nothing here is static: see addon.cc.
+#pragma once
+#include <ATen/core/Generator.h>
+#include <c10/core/InferenceMode.h>
+#include <napi.h>
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "errors.h"
+#include "handles.h"
+
+namespace isotorch {
+
+class Mailbox;
+
+struct Environment {
+  Handles handles;
+  std::unordered_map<uint32_t, at::Generator> generators;
+  uint32_t next_generator = 1;
+  std::vector<std::unique_ptr<c10::InferenceMode>> inference;  // a stack: guards must end in reverse order
+  Napi::FunctionReference error_class;
+  std::shared_ptr<Mailbox> mailbox;  // to and from the compute thread
+
+  static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+};
+
+using Body = Napi::Value (*)(const Napi::CallbackInfo&, Environment&);
+
+// Exports `body` as exports[name]; no C++ exception leaves it.
+template <Body body>
+void Export(Napi::Env env, Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(
+                        env,
+                        [](const Napi::CallbackInfo& info) -> Napi::Value {
+                          try {
+                            return body(info, Environment::Of(info.Env()));
+                          } catch (...) {
+                            ThrowCurrent(info.Env());
+                            return Napi::Value();
+                          }
+                        },
+                        name));
+}
+
+// Arguments of exported functions, checked: a wrong one throws ERR_ARGUMENT naming it.
+double NumberArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
+int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
+bool BooleanArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
+std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
+const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment);
+// A Float64Array of handles; 0 stands for an undefined tensor where `optional`.
+std::vector<at::Tensor> TensorsArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment,
+                                        bool optional = false);
+
+// A tensor on its way to JavaScript: a handle, or null if undefined.
+Napi::Value ToJs(Napi::Env env, Environment& environment, at::Tensor tensor);
+
+// Tells V8 of tensor memory it can't see, in steps of some megabytes.
+void AccountMemory(Napi::Env env, Environment& environment);
+
+}  // namespace isotorch

@@ -1,0 +1,168 @@
+#include "executor.h"
+
+#include <dlfcn.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "environment.h"
+
+namespace isotorch {
+
+namespace {
+
+class Executor {
+ public:
+  struct Entry {
+    void* owner;
+    std::function<void()> run;  // runs the job and posts it back
+    std::function<void()> drop;
+  };
+
+  // The process's executor, started by the first environment and ended with the last.
+  static std::shared_ptr<Executor> Get() {
+    static auto* mutex = new std::mutex;
+    static auto* current = new std::weak_ptr<Executor>;
+    std::lock_guard lock(*mutex);
+    auto executor = current->lock();
+    if (!executor) *current = executor = std::make_shared<Executor>();
+    return executor;
+  }
+
+  Executor() : thread_([this] { Loop(); }) {}
+
+  ~Executor() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void Push(Entry entry) {
+    {
+      std::lock_guard lock(mutex_);
+      queue_.push_back(std::move(entry));
+    }
+    changed_.notify_all();
+  }
+
+  // Drops what `owner` has waiting and returns when none of its jobs runs.
+  void Abandon(void* owner) {
+    std::unique_lock lock(mutex_);
+    std::deque<Entry> kept, dropped;
+    for (auto& entry : queue_) (entry.owner == owner ? dropped : kept).push_back(std::move(entry));
+    queue_ = std::move(kept);
+    changed_.wait(lock, [&] { return running_ != owner; });
+    lock.unlock();
+    for (auto& entry : dropped) entry.drop();
+  }
+
+ private:
+  void Loop() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      Entry entry = std::move(queue_.front());
+      queue_.pop_front();
+      running_ = entry.owner;
+      lock.unlock();
+      entry.run();
+      lock.lock();
+      running_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Entry> queue_;
+  void* running_ = nullptr;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when the rest is there
+};
+
+}  // namespace
+
+// All of it is touched by the JavaScript thread only, but for calls.NonBlockingCall.
+struct Mailbox::State {
+  static void Settle(Napi::Env env, Napi::Function, State* state, Job* raw);
+  using Calls = Napi::TypedThreadSafeFunction<State, Job, Settle>;
+  Calls calls;
+  std::shared_ptr<Executor> executor;  // from the first job on
+  int pending = 0;                     // jobs sent and not settled
+  bool closed = false;
+};
+
+void Mailbox::State::Settle(Napi::Env env, Napi::Function, State* state, Job* raw) {
+  std::unique_ptr<Job> job(raw);
+  if (env == nullptr) return;  // the environment is closing: only free
+  Napi::HandleScope scope(env);
+  if (--state->pending == 0) state->calls.Unref(env);
+  try {
+    if (job->failure.code.empty()) {
+      job->deferred.Resolve(job->result(env));
+    } else {
+      job->deferred.Reject(MakeError(env, job->failure.code.c_str(), job->failure.message, {}, job->failure.backtrace));
+    }
+  } catch (...) {
+    Failure failure = DescribeCurrent();
+    job->deferred.Reject(MakeError(env, failure.code.c_str(), failure.message));
+  }
+}
+
+Mailbox::Mailbox(Napi::Env env) : state_(std::make_shared<State>()) {
+  state_->calls = State::Calls::New(env, "isotorch compute", 0, 1, state_.get());
+  state_->calls.Unref(env);  // an idle mailbox does not keep the process alive
+}
+
+Mailbox::~Mailbox() { Close(); }
+
+Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
+  Napi::Promise promise = job->deferred.Promise();
+  if (state_->closed) throw Misuse("ERR_ABORTED", "The environment is closing");
+  if (!state_->executor) state_->executor = Executor::Get();
+  if (state_->pending++ == 0) state_->calls.Ref(env);
+  if (job->parallel) ReleaseTeam();
+  State* state = state_.get();
+  Job* raw = job.release();
+  state->executor->Push({state,
+                  [state, raw] {
+                    try {
+                      raw->work();
+                    } catch (...) {
+                      raw->failure = DescribeCurrent();
+                    }
+                    raw->work = nullptr;  // its tensors go here, on this thread
+                    if (raw->parallel) ReleaseTeam();
+                    // Refused only while the environment closes; then the job is leaked, since what it holds may
+                    // not be freed off the JavaScript thread.
+                    (void)state->calls.NonBlockingCall(raw);
+                  },
+                  [raw] { delete raw; }});
+  return promise;
+}
+
+void Mailbox::Close() {
+  if (state_->closed) return;
+  state_->closed = true;
+  if (state_->executor) state_->executor->Abandon(state_.get());
+  state_->executor.reset();
+  state_->calls.Release();
+}
+
+void ReleaseTeam() {
+  using Pause = int (*)(int);
+  static const auto pause = [] {
+    void* gomp = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    return gomp ? reinterpret_cast<Pause>(dlsym(gomp, "omp_pause_resource_all")) : nullptr;
+  }();
+  constexpr int kSoft = 1;  // omp_pause_soft
+  if (pause) pause(kSoft);
+}
+
+}  // namespace isotorch

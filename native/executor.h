@@ -1,0 +1,43 @@
+// The compute thread: one for the whole process, because LibTorch's OpenMP keeps a team of threads for each thread
+// that calls it. Jobs run in order of arrival; each settles a promise in the environment that sent it.
+//
+// Lifetimes: an environment's Mailbox is closed by its cleanup hook, which drops its waiting jobs and waits for the
+// one under way. The thread ends with the last environment. A job holds its tensors itself, never handles.
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+
+#include "errors.h"
+
+namespace isotorch {
+
+struct Job {
+  explicit Job(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise::Deferred deferred;
+  std::function<void()> work;                     // on the compute thread; may throw
+  std::function<Napi::Value(Napi::Env)> result;   // on the JavaScript thread, after work succeeded
+  Failure failure;                                // code is empty when work succeeded
+  Napi::ObjectReference held;                     // JavaScript memory that work writes into
+  bool parallel = false;                          // work may use LibTorch's thread team
+};
+
+class Mailbox {
+ public:
+  explicit Mailbox(Napi::Env env);
+  ~Mailbox();
+  // Hands the job over and returns its promise.
+  Napi::Promise Send(Napi::Env env, std::unique_ptr<Job> job);
+  void Close();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// Frees the calling thread's idle OpenMP team, so that the next thread's team is the only one: with two teams libgomp
+// counts more threads than cores and stops spinning, and each parallel region pays a sleep and a wake.
+void ReleaseTeam();
+
+}  // namespace isotorch

@@ -1,0 +1,152 @@
+#include "operators.h"
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+
+namespace isotorch {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::deque<Operator> operators;  // a deque: references stay valid while it grows
+  std::map<std::pair<std::string, std::string>, int32_t> numbers;
+  std::map<std::string, std::set<std::string>> overloads;  // by base name; '' sorts first
+
+  void ReadNames() {
+    for (const auto& name : c10::Dispatcher::singleton().getAllOpNames()) {
+      if (c10::Dispatcher::singleton().findSchema(name)) overloads[name.name].insert(name.overload_name);
+    }
+  }
+};
+
+Registry& TheRegistry() {
+  static auto* registry = new Registry;
+  return *registry;
+}
+
+Operator Describe(const c10::OperatorHandle& handle) {
+  const c10::FunctionSchema& schema = handle.schema();
+  Operator op{handle, schema.name(), toString(schema), {}, {}, -1, true};
+  for (const auto& argument : schema.arguments()) {
+    op.arguments.push_back(PlanFor(argument));
+    if (op.arguments.back().kind == Kind::kUnsupported) op.supported = false;
+  }
+  for (const auto& result : schema.returns()) op.results.push_back(PlanFor(result));
+  if (schema.returns().size() == 1 && op.results[0].kind == Kind::kTensor && !op.results[0].list) {
+    const c10::AliasInfo* alias = schema.returns()[0].alias_info();
+    for (size_t i = 0; alias && alias->isWrite() && i < schema.arguments().size(); i++) {
+      const c10::AliasInfo* other = schema.arguments()[i].alias_info();
+      if (other && other->isWrite() && other->beforeSets() == alias->beforeSets()) op.result_is_argument = static_cast<int32_t>(i);
+    }
+  }
+  return op;
+}
+
+constexpr size_t kMostArguments = 64;
+
+// call(number, …arguments in schema order): the result; undefined where it is one of the arguments.
+napi_value Call(napi_env env, napi_callback_info info) {
+  size_t count = kMostArguments + 1;
+  napi_value values[kMostArguments + 1];
+  void* data;
+  napi_get_cb_info(env, info, &count, values, nullptr, &data);
+  auto& environment = *static_cast<Environment*>(data);
+  const Operator* op = nullptr;
+  try {
+    int32_t number;
+    if (count < 1 || napi_get_value_int32(env, values[0], &number) != napi_ok) throw Misuse("ERR_OPERATOR", "Expected an operator's number");
+    op = &Operators::All().At(number);
+    size_t expected = op->arguments.size();
+    if (count - 1 > expected) {
+      throw Misuse("ERR_ARGUMENT", "Expected at most " + std::to_string(expected) + " arguments but received " + std::to_string(count - 1));
+    }
+    torch::jit::Stack stack;
+    stack.reserve(expected);
+    napi_value undefined = nullptr;
+    if (count - 1 < expected) Check(env, napi_get_undefined(env, &undefined));
+    for (size_t i = 0; i < expected; i++) {
+      stack.push_back(FromJs(env, i + 1 < count ? values[i + 1] : undefined, op->arguments[i], environment));
+    }
+    op->handle.callBoxed(stack);
+    napi_value result = nullptr;
+    if (op->result_is_argument < 0 && stack.size() == 1) {
+      result = ToJs(env, stack[0], op->results[0], environment);
+    } else if (stack.size() > 1) {
+      Check(env, napi_create_array_with_length(env, stack.size(), &result));
+      for (size_t i = 0; i < stack.size(); i++) {
+        Check(env, napi_set_element(env, result, i, ToJs(env, stack[i], op->results[i], environment)));
+      }
+    }
+    AccountMemory(env, environment);
+    return result;
+  } catch (...) {
+    ErrorContext context;
+    if (op) {
+      context.operator_name = op->name;
+      context.schema = op->schema;
+      for (size_t i = 1; i < count; i++) {
+        context.received += (i > 1 ? ", " : "") + Describe(env, values[i], i - 1 < op->arguments.size() ? op->arguments[i - 1] : Plan(), environment);
+      }
+    }
+    ThrowCurrent(env, context);
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+Operators& Operators::All() {
+  static auto* all = new Operators;
+  return *all;
+}
+
+int32_t Operators::Number(const c10::OperatorName& name) {
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  auto key = std::make_pair(name.name, name.overload_name);
+  auto known = registry.numbers.find(key);
+  if (known != registry.numbers.end()) return known->second;
+  auto handle = c10::Dispatcher::singleton().findSchema(name);
+  if (!handle) return -1;
+  auto number = static_cast<int32_t>(registry.operators.size());
+  registry.operators.push_back(Describe(*handle));
+  registry.numbers.emplace(key, number);
+  return number;
+}
+
+const Operator& Operators::At(int32_t number) {
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  if (number < 0 || static_cast<size_t>(number) >= registry.operators.size()) throw Misuse("ERR_OPERATOR", "Expected an operator's number");
+  return registry.operators[number];
+}
+
+std::vector<std::string> Operators::OverloadsOf(const std::string& base) {
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  if (!registry.overloads.count(base)) registry.ReadNames();  // first use, or a library was loaded since
+  const auto& names = registry.overloads[base];
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> Operators::BaseNames() {
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  registry.ReadNames();
+  std::vector<std::string> names;
+  for (const auto& [name, overloads] : registry.overloads) {
+    if (!overloads.empty()) names.push_back(name);
+  }
+  return names;
+}
+
+void ExportOperators(Napi::Env env, Napi::Object exports) {
+  // The hot path: a plain callback that carries its environment, with no wrapper's allocations.
+  napi_value call;
+  Check(env, napi_create_function(env, "call", NAPI_AUTO_LENGTH, Call, &Environment::Of(env), &call));
+  Check(env, napi_set_named_property(env, exports, "call", call));
+}
+
+}  // namespace isotorch

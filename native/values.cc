@@ -1,0 +1,501 @@
+#include "values.h"
+
+#include <c10/core/Layout.h>
+#include <c10/core/MemoryFormat.h>
+
+#include <cmath>
+
+namespace isotorch {
+namespace {
+
+constexpr double kSafe = 9007199254740991.0;  // 2^53 − 1
+
+[[noreturn]] void Wrong(napi_env env, napi_value value, const Plan& plan, const char* what, const Environment& environment,
+                        const char* code = "ERR_ARGUMENT") {
+  throw Misuse(code, std::string("Expected ") + what + " for " + plan.name + " but received " +
+                         Describe(env, value, plan, environment));
+}
+
+napi_valuetype TypeOf(napi_env env, napi_value value) {
+  napi_valuetype type;
+  Check(env, napi_typeof(env, value, &type));
+  return type;
+}
+
+std::string Text(napi_env env, napi_value value) {
+  size_t length = 0;
+  Check(env, napi_get_value_string_utf8(env, value, nullptr, 0, &length));
+  std::string text(length, '\0');
+  Check(env, napi_get_value_string_utf8(env, value, text.data(), length + 1, &length));
+  return text;
+}
+
+// An int64 from a number (when it is a safe integer) or a bigint (when it fits).
+bool ToInt(napi_env env, napi_value value, int64_t& out) {
+  double number;
+  if (napi_get_value_double(env, value, &number) == napi_ok) {
+    if (!(std::abs(number) <= kSafe) || number != std::floor(number)) return false;
+    out = static_cast<int64_t>(number);
+    return true;
+  }
+  bool lossless;
+  return napi_get_value_bigint_int64(env, value, &out, &lossless) == napi_ok && lossless;
+}
+
+napi_value FromInt(napi_env env, int64_t value) {
+  napi_value result;
+  if (std::abs(static_cast<double>(value)) <= kSafe) {
+    Check(env, napi_create_double(env, static_cast<double>(value), &result));
+  } else {
+    Check(env, napi_create_bigint_int64(env, value, &result));
+  }
+  return result;
+}
+
+napi_value FromDouble(napi_env env, double value) {
+  napi_value result;
+  Check(env, napi_create_double(env, value, &result));
+  return result;
+}
+
+napi_value FromText(napi_env env, const std::string& text) {
+  napi_value result;
+  Check(env, napi_create_string_utf8(env, text.data(), text.size(), &result));
+  return result;
+}
+
+bool ToComplex(napi_env env, napi_value value, c10::complex<double>& out) {
+  napi_value part;
+  double real, imag;
+  if (TypeOf(env, value) != napi_object) return false;
+  if (napi_get_named_property(env, value, "re", &part) != napi_ok || napi_get_value_double(env, part, &real) != napi_ok) return false;
+  if (napi_get_named_property(env, value, "im", &part) != napi_ok || napi_get_value_double(env, part, &imag) != napi_ok) return false;
+  out = {real, imag};
+  return true;
+}
+
+// 2 is an int and 2.5 a double, as in Python; -0 keeps its sign as a double.
+bool ToScalar(napi_env env, napi_value value, at::Scalar& out) {
+  double number;
+  bool boolean;
+  int64_t integer;
+  c10::complex<double> complex;
+  if (napi_get_value_double(env, value, &number) == napi_ok) {
+    bool whole = number == std::floor(number) && std::abs(number) <= kSafe && !(number == 0 && std::signbit(number));
+    out = whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+  } else if (napi_get_value_bool(env, value, &boolean) == napi_ok) {
+    out = at::Scalar(boolean);
+  } else if (ToInt(env, value, integer)) {
+    out = at::Scalar(integer);
+  } else if (ToComplex(env, value, complex)) {
+    out = at::Scalar(complex);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+const std::pair<const char*, at::MemoryFormat> kMemoryFormats[] = {
+    {"contiguous_format", at::MemoryFormat::Contiguous},
+    {"preserve_format", at::MemoryFormat::Preserve},
+    {"channels_last", at::MemoryFormat::ChannelsLast},
+    {"channels_last_3d", at::MemoryFormat::ChannelsLast3d}};
+const std::pair<const char*, at::Layout> kLayouts[] = {
+    {"strided", at::kStrided},     {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr},
+    {"sparse_csc", at::kSparseCsc}, {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}};
+
+template <typename Table>
+auto Named(napi_env env, napi_value value, const Plan& plan, const Table& table, const char* what, const Environment& environment) {
+  std::string name = TypeOf(env, value) == napi_string ? Text(env, value) : "";
+  for (const auto& [text, meaning] : table) {
+    if (name == text) return meaning;
+  }
+  Wrong(env, value, plan, what, environment);
+}
+
+const at::Tensor& TensorFrom(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+  Handle handle;
+  if (napi_get_value_double(env, value, &handle) != napi_ok) Wrong(env, value, plan, "a Tensor", environment);
+  return environment.handles.Get(handle);
+}
+
+c10::IValue Single(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+  switch (plan.kind) {
+    case Kind::kTensor:
+      return TensorFrom(env, value, plan, environment);
+    case Kind::kInt: {
+      int64_t integer;
+      if (!ToInt(env, value, integer)) Wrong(env, value, plan, "an integer (a safe number, or a bigint of 64 bits)", environment);
+      return integer;
+    }
+    case Kind::kFloat: {
+      double number;
+      if (napi_get_value_double(env, value, &number) != napi_ok) Wrong(env, value, plan, "a number", environment);
+      return number;
+    }
+    case Kind::kBool: {
+      bool boolean;
+      if (napi_get_value_bool(env, value, &boolean) != napi_ok) Wrong(env, value, plan, "a boolean", environment);
+      return boolean;
+    }
+    case Kind::kScalar: {
+      at::Scalar scalar;
+      if (!ToScalar(env, value, scalar)) Wrong(env, value, plan, "a number, bigint, boolean or { re, im }", environment);
+      return scalar;
+    }
+    case Kind::kComplex: {
+      c10::complex<double> complex;
+      if (!ToComplex(env, value, complex)) Wrong(env, value, plan, "{ re, im }", environment);
+      return complex;
+    }
+    case Kind::kString:
+      if (TypeOf(env, value) != napi_string) Wrong(env, value, plan, "a string", environment);
+      return Text(env, value);
+    case Kind::kDevice:
+      if (TypeOf(env, value) != napi_string) Wrong(env, value, plan, "a device such as 'cpu' or 'cuda:0'", environment);
+      try {
+        return c10::Device(Text(env, value));
+      } catch (const c10::Error&) {
+        Wrong(env, value, plan, "a device such as 'cpu' or 'cuda:0'", environment, "ERR_DEVICE");
+      }
+    case Kind::kDtype:
+      if (TypeOf(env, value) != napi_string) Wrong(env, value, plan, "a dtype such as 'float32'", environment, "ERR_DTYPE");
+      return static_cast<int64_t>(DtypeFromName(Text(env, value)));
+    case Kind::kLayout:
+      return static_cast<int64_t>(Named(env, value, plan, kLayouts, "a layout such as 'strided'", environment));
+    case Kind::kMemoryFormat:
+      return static_cast<int64_t>(Named(env, value, plan, kMemoryFormats,
+                                        "'contiguous_format', 'preserve_format', 'channels_last' or 'channels_last_3d'", environment));
+    case Kind::kGenerator: {
+      double number;
+      if (napi_get_value_double(env, value, &number) == napi_ok && number >= 0 && number < 4294967296.0) {
+        auto found = environment.generators.find(static_cast<uint32_t>(number));
+        if (found != environment.generators.end()) return found->second;
+      }
+      Wrong(env, value, plan, "a Generator", environment);
+    }
+    case Kind::kUnsupported:
+      break;
+  }
+  throw Misuse("ERR_ARGUMENT", "Expected " + plan.type + " for " + plan.name + ", which has no JavaScript counterpart");
+}
+
+// Calls `each(element, index)`. A typed array gives its numbers without one napi call each.
+template <typename Each>
+void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char* what, const Environment& environment, Each each) {
+  bool is;
+  Check(env, napi_is_array(env, value, &is));
+  if (is) {
+    uint32_t length;
+    Check(env, napi_get_array_length(env, value, &length));
+    for (uint32_t i = 0; i < length; i++) {
+      napi_handle_scope scope;
+      Check(env, napi_open_handle_scope(env, &scope));
+      napi_value element;
+      Check(env, napi_get_element(env, value, i, &element));
+      each(element);
+      Check(env, napi_close_handle_scope(env, scope));
+    }
+    return;
+  }
+  Wrong(env, value, plan, what, environment);
+}
+
+// The doubles of a Float64Array (tensor handles come so), or false if it is something else.
+bool Doubles(napi_env env, napi_value value, const double*& data, size_t& length) {
+  bool is;
+  Check(env, napi_is_typedarray(env, value, &is));
+  if (!is) return false;
+  napi_typedarray_type type;
+  void* raw;
+  Check(env, napi_get_typedarray_info(env, value, &type, &length, &raw, nullptr, nullptr));
+  data = static_cast<const double*>(raw);
+  return type == napi_float64_array;
+}
+
+c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+  switch (plan.kind) {
+    case Kind::kTensor: {
+      const double* handles = nullptr;
+      size_t length = 0;
+      if (!Doubles(env, value, handles, length)) Wrong(env, value, plan, "an array of Tensors", environment);
+      if (plan.optional_elements) {
+        c10::List<std::optional<at::Tensor>> list;
+        list.reserve(length);
+        for (size_t i = 0; i < length; i++) {
+          if (handles[i] == 0) list.push_back(std::nullopt);
+          else list.push_back(environment.handles.Get(handles[i]));
+        }
+        return list;
+      }
+      c10::List<at::Tensor> list;
+      list.reserve(length);
+      for (size_t i = 0; i < length; i++) list.push_back(environment.handles.Get(handles[i]));
+      return list;
+    }
+    case Kind::kInt: {
+      std::vector<int64_t> list;
+      int64_t integer;
+      if (plan.repeat > 0 && ToInt(env, value, integer)) return std::vector<int64_t>(plan.repeat, integer);
+      ForEachElement(env, value, plan, "an array of integers", environment, [&](napi_value element) {
+        if (!ToInt(env, element, integer)) Wrong(env, value, plan, "an array of integers", environment);
+        list.push_back(integer);
+      });
+      return list;
+    }
+    case Kind::kFloat: {
+      std::vector<double> list;
+      double number;
+      if (plan.repeat > 0 && napi_get_value_double(env, value, &number) == napi_ok) return std::vector<double>(plan.repeat, number);
+      ForEachElement(env, value, plan, "an array of numbers", environment, [&](napi_value element) {
+        if (napi_get_value_double(env, element, &number) != napi_ok) Wrong(env, value, plan, "an array of numbers", environment);
+        list.push_back(number);
+      });
+      return list;
+    }
+    case Kind::kBool: {
+      c10::List<bool> list;
+      bool boolean;
+      ForEachElement(env, value, plan, "an array of booleans", environment, [&](napi_value element) {
+        if (napi_get_value_bool(env, element, &boolean) != napi_ok) Wrong(env, value, plan, "an array of booleans", environment);
+        list.push_back(boolean);
+      });
+      return list;
+    }
+    case Kind::kScalar: {
+      c10::List<at::Scalar> list;
+      at::Scalar scalar;
+      ForEachElement(env, value, plan, "an array of numbers", environment, [&](napi_value element) {
+        if (!ToScalar(env, element, scalar)) Wrong(env, value, plan, "an array of numbers", environment);
+        list.push_back(scalar);
+      });
+      return c10::IValue(list);
+    }
+    case Kind::kString: {
+      c10::List<std::string> list;
+      ForEachElement(env, value, plan, "an array of strings", environment, [&](napi_value element) {
+        if (TypeOf(env, element) != napi_string) Wrong(env, value, plan, "an array of strings", environment);
+        list.push_back(Text(env, element));
+      });
+      return list;
+    }
+    default:
+      return Single(env, value, plan, environment);  // throws: unsupported
+  }
+}
+
+napi_value Generic(napi_env env, const c10::IValue& value, const Plan& plan, Environment& environment) {
+  napi_value result;
+  if (value.isNone()) {
+    Check(env, napi_get_null(env, &result));
+  } else if (value.isTensor()) {
+    const at::Tensor& tensor = value.toTensor();
+    if (!tensor.defined()) {
+      Check(env, napi_get_null(env, &result));
+    } else {
+      return FromDouble(env, environment.handles.Add(tensor));
+    }
+  } else if (value.isInt()) {
+    if (plan.kind == Kind::kDtype) return FromText(env, DtypeName(static_cast<at::ScalarType>(value.toInt())));
+    if (plan.kind == Kind::kLayout || plan.kind == Kind::kMemoryFormat) {
+      auto find = [&](const auto& table) {
+        for (const auto& [text, meaning] : table) {
+          if (static_cast<int64_t>(meaning) == value.toInt()) return FromText(env, text);
+        }
+        return FromInt(env, value.toInt());
+      };
+      return plan.kind == Kind::kLayout ? find(kLayouts) : find(kMemoryFormats);
+    }
+    return FromInt(env, value.toInt());
+  } else if (value.isDouble()) {
+    return FromDouble(env, value.toDouble());
+  } else if (value.isBool()) {
+    Check(env, napi_get_boolean(env, value.toBool(), &result));
+  } else if (value.isString()) {
+    return FromText(env, value.toStringRef());
+  } else if (value.isDevice()) {
+    return FromText(env, value.toDevice().str());
+  } else if (value.isComplexDouble()) {
+    auto complex = value.toComplexDouble();
+    Check(env, napi_create_object(env, &result));
+    Check(env, napi_set_named_property(env, result, "re", FromDouble(env, complex.real())));
+    Check(env, napi_set_named_property(env, result, "im", FromDouble(env, complex.imag())));
+  } else if (value.isList()) {
+    auto list = value.toList();
+    Check(env, napi_create_array_with_length(env, list.size(), &result));
+    for (size_t i = 0; i < list.size(); i++) Check(env, napi_set_element(env, result, i, Generic(env, list.get(i), plan, environment)));
+  } else if (value.isTuple()) {
+    const auto& elements = value.toTupleRef().elements();
+    Check(env, napi_create_array_with_length(env, elements.size(), &result));
+    for (size_t i = 0; i < elements.size(); i++) Check(env, napi_set_element(env, result, i, Generic(env, elements[i], plan, environment)));
+  } else {
+    throw Misuse("ERR_LIBTORCH", "The result " + plan.name + " is a " + value.tagKind() + ", which has no JavaScript counterpart");
+  }
+  return result;
+}
+
+Kind KindOf(const c10::Type& type) {
+  switch (type.kind()) {
+    case c10::TypeKind::TensorType: return Kind::kTensor;
+    case c10::TypeKind::IntType:
+    case c10::TypeKind::SymIntType: return Kind::kInt;
+    case c10::TypeKind::FloatType:
+    case c10::TypeKind::SymFloatType: return Kind::kFloat;
+    case c10::TypeKind::BoolType:
+    case c10::TypeKind::SymBoolType: return Kind::kBool;
+    case c10::TypeKind::NumberType: return Kind::kScalar;
+    case c10::TypeKind::ComplexType: return Kind::kComplex;
+    case c10::TypeKind::StringType: return Kind::kString;
+    case c10::TypeKind::DeviceObjType: return Kind::kDevice;
+    case c10::TypeKind::ScalarTypeType: return Kind::kDtype;
+    case c10::TypeKind::LayoutType: return Kind::kLayout;
+    case c10::TypeKind::MemoryFormatType: return Kind::kMemoryFormat;
+    case c10::TypeKind::GeneratorType: return Kind::kGenerator;
+    default: return Kind::kUnsupported;
+  }
+}
+
+}  // namespace
+
+void Check(napi_env env, napi_status status) {
+  if (status == napi_ok) return;
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending) throw Napi::Error::New(env);
+  throw Misuse("ERR_ARGUMENT", "The JavaScript environment refused a value");
+}
+
+Plan PlanFor(const c10::Argument& argument) {
+  Plan plan;
+  plan.name = argument.name();
+  plan.keyword_only = argument.kwarg_only();
+  plan.default_value = argument.default_value();
+  plan.type = argument.real_type()->str();
+  c10::TypePtr type = argument.real_type();
+  if (auto optional = type->cast<c10::OptionalType>()) {
+    plan.optional = true;
+    type = optional->getElementType();
+  }
+  if (auto list = type->cast<c10::ListType>()) {
+    plan.list = true;
+    plan.repeat = argument.N().value_or(0);
+    type = list->getElementType();
+    if (auto element = type->cast<c10::OptionalType>()) {
+      plan.optional_elements = true;
+      type = element->getElementType();
+    }
+  }
+  plan.kind = KindOf(*type);
+  if (plan.list && plan.optional_elements && plan.kind != Kind::kTensor) plan.kind = Kind::kUnsupported;
+  return plan;
+}
+
+c10::IValue FromJs(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+  // The common case first: a tensor or a number needs no look at the JavaScript type.
+  if (plan.kind == Kind::kTensor && !plan.list) {
+    Handle handle;
+    if (napi_get_value_double(env, value, &handle) == napi_ok) return environment.handles.Get(handle);
+  }
+  napi_valuetype type = TypeOf(env, value);
+  if (type == napi_undefined && plan.default_value) return *plan.default_value;
+  if (type == napi_undefined || type == napi_null) {
+    if (plan.optional) return {};
+    throw Misuse("ERR_ARGUMENT", "Expected " + plan.type + " for " + plan.name + " but received " +
+                                     (type == napi_null ? "null" : "nothing"));
+  }
+  return plan.list ? List(env, value, plan, environment) : Single(env, value, plan, environment);
+}
+
+napi_value ToJs(napi_env env, const c10::IValue& value, const Plan& plan, Environment& environment) {
+  return Generic(env, value, plan, environment);
+}
+
+const char* DtypeName(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kFloat: return "float32";
+    case at::kDouble: return "float64";
+    case at::kHalf: return "float16";
+    case at::kByte: return "uint8";
+    case at::kChar: return "int8";
+    case at::kShort: return "int16";
+    case at::kInt: return "int32";
+    case at::kLong: return "int64";
+    case at::ScalarType::UInt16: return "uint16";
+    case at::ScalarType::UInt32: return "uint32";
+    case at::ScalarType::UInt64: return "uint64";
+    case at::kComplexHalf: return "complex32";
+    case at::kComplexFloat: return "complex64";
+    case at::kComplexDouble: return "complex128";
+    case at::kBFloat16: return "bfloat16";
+    case at::kBool: return "bool";
+    case at::ScalarType::Float8_e5m2: return "float8_e5m2";
+    case at::ScalarType::Float8_e4m3fn: return "float8_e4m3fn";
+    case at::ScalarType::Float8_e5m2fnuz: return "float8_e5m2fnuz";
+    case at::ScalarType::Float8_e4m3fnuz: return "float8_e4m3fnuz";
+    case at::ScalarType::Float8_e8m0fnu: return "float8_e8m0fnu";
+    case at::kQInt8: return "qint8";
+    case at::kQUInt8: return "quint8";
+    case at::kQInt32: return "qint32";
+    default: return c10::toString(dtype);
+  }
+}
+
+at::ScalarType DtypeFromName(const std::string& name) {
+  static const auto* by_name = [] {
+    auto* table = new std::unordered_map<std::string, at::ScalarType>;
+    for (int i = 0; i < static_cast<int>(at::ScalarType::Undefined); i++) {
+      auto dtype = static_cast<at::ScalarType>(i);
+      table->emplace(DtypeName(dtype), dtype);
+    }
+    return table;
+  }();
+  auto found = by_name->find(name);
+  if (found != by_name->end()) return found->second;
+  throw Misuse("ERR_DTYPE", "Expected a dtype such as 'float32', 'int64' or 'bfloat16' but received '" + name + "'");
+}
+
+std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+  switch (TypeOf(env, value)) {
+    case napi_undefined: return "nothing";
+    case napi_null: return "null";
+    case napi_boolean: {
+      bool boolean;
+      napi_get_value_bool(env, value, &boolean);
+      return boolean ? "true" : "false";
+    }
+    case napi_string: return "'" + Text(env, value).substr(0, 60) + "'";
+    case napi_number: {
+      double number;
+      napi_get_value_double(env, value, &number);
+      if (plan.kind == Kind::kTensor && environment.handles.Alive(number)) {
+        const at::Tensor& tensor = environment.handles.Get(number);
+        std::string text = std::string(DtypeName(tensor.scalar_type())) + " [";
+        for (int64_t i = 0; i < tensor.dim(); i++) text += (i ? ", " : "") + std::to_string(tensor.size(i));
+        text += "]";
+        return tensor.device().is_cpu() ? text : text + " on " + tensor.device().str();
+      }
+      char text[32];
+      snprintf(text, sizeof text, "%.17g", number);
+      return text;
+    }
+    default: break;
+  }
+  const double* handles;
+  size_t length;
+  if (plan.kind == Kind::kTensor && Doubles(env, value, handles, length)) return "a list of " + std::to_string(length) + " tensors";
+  bool is = false;
+  if (napi_is_array(env, value, &is) == napi_ok && is) {
+    uint32_t count;
+    Check(env, napi_get_array_length(env, value, &count));
+    std::string text = "[";
+    for (uint32_t i = 0; i < std::min(count, 8u); i++) {
+      napi_value element;
+      Check(env, napi_get_element(env, value, i, &element));
+      text += (i ? ", " : "") + (TypeOf(env, element) == napi_object ? "…" : Describe(env, element, Plan(), environment));
+    }
+    return text + (count > 8 ? ", …]" : "]");
+  }
+  return "an object of another kind";
+}
+
+}  // namespace isotorch

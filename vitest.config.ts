@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// One process a file: a native crash names the file that caused it, and LibTorch's global state is fresh in each.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    isolate: true,
+    maxWorkers: 2,
+    execArgv: ['--expose-gc'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
