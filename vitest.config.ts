@@ -8,6 +8,8 @@ export default defineConfig({
     isolate: true,
     maxWorkers: 2,
     execArgv: ['--expose-gc'],
+    // Two workers on two cores: a second thread for each would only make both spin. Tests of threads set their own.
+    env: { OMP_NUM_THREADS: '1' },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -51,7 +51,8 @@ export class IsotorchError extends Error {
 /** `what` in a few words, for messages: `integer 5`, `string "abc"`, `array of 3`, `Float32Array of 10`, `Tensor`. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (typeof value === 'string') return `string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)}`;
+  if (typeof value === 'string')
+    return `string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)}`;
   if (typeof value === 'number') return Number.isInteger(value) ? `integer ${value}` : `number ${value}`;
   if (typeof value === 'bigint') return `bigint ${value}`;
   if (typeof value === 'boolean') return `boolean ${value}`;
@@ -63,6 +64,11 @@ export function describe(value: unknown): string {
 }
 
 /** The one wording for a wrong argument: "Expected <what> for <name> but received <value>". */
-export function expected(what: string, name: string, received: unknown, code: ErrorCode = 'ERR_ARGUMENT'): IsotorchError {
+export function expected(
+  what: string,
+  name: string,
+  received: unknown,
+  code: ErrorCode = 'ERR_ARGUMENT',
+): IsotorchError {
   return new IsotorchError(code, `Expected ${what} for ${name} but received ${describe(received)}`);
 }

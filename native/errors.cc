@@ -22,7 +22,7 @@ const char* Classify(const c10::Error& error, const std::string& text) {
   if (dynamic_cast<const c10::IndexError*>(&error)) return "ERR_INDEX";
   if (Mentions(text, {"out of memory", "can't allocate memory"})) return "ERR_OUT_OF_MEMORY";
   if (Mentions(text, {"out of bounds", "out of range", "Dimension out of range"})) return "ERR_INDEX";
-  if (Mentions(text, {"requires grad", "require grad", "grad_fn", "backward through the graph", "leaf variable",
+  if (Mentions(text, {"grad can be implicitly created", "requires grad", "require grad", "grad_fn", "backward through the graph", "leaf variable",
                       "leaf Variable", "inference tensor", "Inference tensors", "inplace operation", "differentiat"})) {
     return "ERR_AUTOGRAD";
   }

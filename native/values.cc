@@ -189,12 +189,9 @@ void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char
     uint32_t length;
     Check(env, napi_get_array_length(env, value, &length));
     for (uint32_t i = 0; i < length; i++) {
-      napi_handle_scope scope;
-      Check(env, napi_open_handle_scope(env, &scope));
       napi_value element;
       Check(env, napi_get_element(env, value, i, &element));
       each(element);
-      Check(env, napi_close_handle_scope(env, scope));
     }
     return;
   }

@@ -30,7 +30,25 @@ const elementTypes: Record<Argument['kind'], string> = {
   unsupported: 'never',
 };
 
-const reserved = new Set(['case', 'class', 'default', 'delete', 'enum', 'export', 'function', 'import', 'in', 'new', 'null', 'return', 'this', 'var', 'with', 'arguments', 'eval']);
+const reserved = new Set([
+  'case',
+  'class',
+  'default',
+  'delete',
+  'enum',
+  'export',
+  'function',
+  'import',
+  'in',
+  'new',
+  'null',
+  'return',
+  'this',
+  'var',
+  'with',
+  'arguments',
+  'eval',
+]);
 const parameterName = (key: string) => (reserved.has(key) ? `${key}_` : key);
 const propertyName = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key));
 
@@ -46,7 +64,8 @@ function argumentType({ kind, list, repeat, optional, optionalElements }: Argume
 
 function resultType(overload: Overload): string {
   const one = ({ kind, list, optional }: Overload['results'][number]) => {
-    const element = kind === 'int' || kind === 'Scalar' ? 'number' : elementTypes[kind] === 'never' ? 'unknown' : elementTypes[kind];
+    const element =
+      kind === 'int' || kind === 'Scalar' ? 'number' : elementTypes[kind] === 'never' ? 'unknown' : elementTypes[kind];
     return `${list ? `${element}[]` : element}${optional ? ' | null' : ''}`;
   };
   const { results, resultKeys } = overload;
@@ -57,7 +76,8 @@ function resultType(overload: Overload): string {
 }
 
 /** PyTorch's factories take requires_grad too, though their schemas don't say so. */
-const isFactory = (overload: Overload) => ['dtype', 'layout', 'device'].every((name) => overload.arguments.some((a) => a.keywordOnly && a.name === name));
+const isFactory = (overload: Overload) =>
+  ['dtype', 'layout', 'device'].every((name) => overload.arguments.some((a) => a.keywordOnly && a.name === name));
 
 function signatures(overload: Overload, method: boolean): string[] {
   const positional = overload.arguments.slice(method ? 1 : 0, overload.positional);
@@ -68,17 +88,31 @@ function signatures(overload: Overload, method: boolean): string[] {
   const lines: string[] = [];
   for (let split = positional.length; split >= required; split--) {
     const named = [...positional.slice(split), ...keywords];
-    const parameters = positional.slice(0, split).map((a, i) => `${parameterName(a.key)}${a.hasDefault && positional.slice(i, split).every((b) => b.hasDefault) ? '?' : ''}: ${argumentType(a)}`);
+    const parameters = positional
+      .slice(0, split)
+      .map(
+        (a, i) =>
+          `${parameterName(a.key)}${a.hasDefault && positional.slice(i, split).every((b) => b.hasDefault) ? '?' : ''}: ${argumentType(a)}`,
+      );
     if (split < positional.length && named.length > 0) {
       // Fewer positions: at least one later argument is named, else the first signature serves already.
-      parameters.splice(0, parameters.length, ...positional.slice(0, split).map((a) => `${parameterName(a.key)}: ${argumentType(a)}`));
+      parameters.splice(
+        0,
+        parameters.length,
+        ...positional.slice(0, split).map((a) => `${parameterName(a.key)}: ${argumentType(a)}`),
+      );
     }
     if (named.length > 0) {
       const must = named.some((a) => !a.hasDefault);
       const fields = named.map((a) => `${propertyName(a.key)}${a.hasDefault ? '?' : ''}: ${argumentType(a)}`);
       if (isFactory(overload)) fields.push('requiresGrad?: boolean');
       const optional = must || split < positional.length ? '' : '?';
-      if (optional === '') parameters.splice(0, parameters.length, ...positional.slice(0, split).map((a) => `${parameterName(a.key)}: ${argumentType(a)}`));
+      if (optional === '')
+        parameters.splice(
+          0,
+          parameters.length,
+          ...positional.slice(0, split).map((a) => `${parameterName(a.key)}: ${argumentType(a)}`),
+        );
       parameters.push(`options${optional}: { ${fields.join('; ')} }`);
     }
     lines.push(`(${parameters.join(', ')}): ${result};`);
@@ -99,7 +133,10 @@ function members(entries: readonly [name: string, overloads: readonly Overload[]
   return lines.join('\n');
 }
 
-const functions = new Map<string, [string, Overload[]][]>([['', []], ...namespaces.map((name): [string, [string, Overload[]][]] => [name, []])]);
+const functions = new Map<string, [string, Overload[]][]>([
+  ['', []],
+  ...namespaces.map((name): [string, [string, Overload[]][]] => [name, []]),
+]);
 const methods: [string, Overload[]][] = [];
 const isomax: [string, Overload[]][] = [];
 
@@ -114,8 +151,11 @@ for (const full of native.operatorNames()) {
   }
   const [namespace, name] = placeOf(plain);
   functions.get(namespace)!.push([camelCase(name), overloads]);
-  const withTensorFirst = overloads.filter(({ arguments: [first] }) => first?.kind === 'Tensor' && !first.list && !first.keywordOnly);
-  if (withTensorFirst.length > 0 && !ownMethods.has(camelCase(plain))) methods.push([camelCase(plain), withTensorFirst]);
+  const withTensorFirst = overloads.filter(
+    ({ arguments: [first] }) => first?.kind === 'Tensor' && !first.list && !first.keywordOnly,
+  );
+  if (withTensorFirst.length > 0 && !ownMethods.has(camelCase(plain)))
+    methods.push([camelCase(plain), withTensorFirst]);
 }
 
 const body = `
@@ -138,7 +178,9 @@ export interface IsomaxOperators {
 ${members(isomax, false)}
 }
 `;
-const imports = ['Complex', 'Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'].filter((name) => new RegExp(`: [^;]*\\b${name}\\b`).test(body));
+const imports = ['Complex', 'Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'].filter((name) =>
+  new RegExp(`: [^;]*\\b${name}\\b`).test(body),
+);
 
 const source = `// Generated by scripts/generate-operators.ts from the schemas of LibTorch ${native.buildInfo().runtimeVersion}. Do not edit.
 
@@ -150,4 +192,6 @@ ${body}`;
 const target = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib', 'generated', 'operators.ts');
 mkdirSync(dirname(target), { recursive: true });
 writeFileSync(target, source);
-console.log(`${methods.length} methods and ${[...functions.values()].reduce((sum, entries) => sum + entries.length, 0)} functions of LibTorch ${native.buildInfo().runtimeVersion}`);
+console.log(
+  `${methods.length} methods and ${[...functions.values()].reduce((sum, entries) => sum + entries.length, 0)} functions of LibTorch ${native.buildInfo().runtimeVersion}`,
+);

@@ -20,13 +20,23 @@ function handles(tensors: readonly (Tensor | null)[], name: string, optional = f
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
-  options: { gradOutputs?: readonly (Tensor | null)[]; retainGraph?: boolean; createGraph?: boolean; allowUnused?: false },
+  options: {
+    gradOutputs?: readonly (Tensor | null)[];
+    retainGraph?: boolean;
+    createGraph?: boolean;
+    allowUnused?: false;
+  },
 ): Tensor[];
 export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[]): Tensor[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
-  options: { gradOutputs?: readonly (Tensor | null)[]; retainGraph?: boolean; createGraph?: boolean; allowUnused?: boolean },
+  options: {
+    gradOutputs?: readonly (Tensor | null)[];
+    retainGraph?: boolean;
+    createGraph?: boolean;
+    allowUnused?: boolean;
+  },
 ): (Tensor | null)[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
@@ -41,9 +51,17 @@ export function grad(
   const from = outputs instanceof Tensor ? [outputs] : outputs;
   if (!Array.isArray(from)) throw expected('a Tensor or an array of Tensors', 'outputs', outputs);
   if (!Array.isArray(inputs)) throw expected('an array of Tensors', 'inputs', inputs);
-  const { createGraph = false, retainGraph = createGraph, allowUnused = false, gradOutputs = from.map(() => null) } = options;
+  const {
+    createGraph = false,
+    retainGraph = createGraph,
+    allowUnused = false,
+    gradOutputs = from.map(() => null),
+  } = options;
   if (gradOutputs.length !== from.length) {
-    throw new IsotorchError('ERR_ARGUMENT', `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`);
+    throw new IsotorchError(
+      'ERR_ARGUMENT',
+      `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`,
+    );
   }
   const gradients = native.grad(
     handles(from, 'outputs'),

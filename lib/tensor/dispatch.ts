@@ -2,7 +2,7 @@
 // the first one that takes the given arguments is called. Errors name what each overload would have wanted.
 
 import { describe, IsotorchError } from '../errors.js';
-import { native, type NativeOverload, type NativeValue } from '../native.js';
+import { type NativeOverload, type NativeValue, native } from '../native.js';
 import { isDType } from './dtype.js';
 import { camelCase } from './names.js';
 import { Generator } from './random.js';
@@ -35,7 +35,8 @@ function isOptions(value: unknown): value is Options {
 }
 
 const isInteger = (value: unknown): boolean => Number.isInteger(value) || typeof value === 'bigint';
-const isComplex = (value: unknown): boolean => typeof value === 'object' && value !== null && 're' in value && 'im' in value;
+const isComplex = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 're' in value && 'im' in value;
 const isScalar = (value: unknown): boolean =>
   typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || isComplex(value);
 
@@ -69,7 +70,8 @@ function convert(parameter: Parameter, value: unknown): unknown {
   if (value === null) return parameter.optional ? null : MISFIT;
   if (parameter.list) {
     if (!Array.isArray(value)) {
-      if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return convert(parameter, Array.from(value as Float64Array));
+      if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+        return convert(parameter, Array.from(value as Float64Array));
       return parameter.repeat > 0 && element(parameter.kind, value) ? value : MISFIT;
     }
     if (parameter.kind !== 'Tensor') return value.every((item) => element(parameter.kind, item)) ? value : MISFIT;
@@ -87,7 +89,12 @@ function convert(parameter: Parameter, value: unknown): unknown {
 }
 
 /** The addon's arguments for this overload, or undefined if it doesn't take these. */
-function bind(overload: Overload, args: readonly unknown[], count: number, options: Options | undefined): unknown[] | undefined {
+function bind(
+  overload: Overload,
+  args: readonly unknown[],
+  count: number,
+  options: Options | undefined,
+): unknown[] | undefined {
   if (count > overload.positional) return undefined;
   const parameters = overload.arguments;
   const bound: unknown[] = [overload.number];
@@ -130,7 +137,8 @@ function prepare(overload: NativeOverload): Overload {
     ...overload,
     arguments: parameters,
     positional: parameters.filter(({ keywordOnly }) => !keywordOnly).length,
-    givesTensor: results.length === 1 && results[0]!.kind === 'Tensor' && !results[0]!.list && overload.resultIsArgument < 0,
+    givesTensor:
+      results.length === 1 && results[0]!.kind === 'Tensor' && !results[0]!.list && overload.resultIsArgument < 0,
     ...(results.length > 1 && results.every(({ name }) => name !== '')
       ? { resultKeys: results.map(({ name }) => camelCase(name)) }
       : {}),
@@ -143,11 +151,12 @@ function wrap(result: NativeValue, value: unknown): unknown {
   return new Tensor(value as number);
 }
 
-/** What of an argument decides the overload where all are tensors, numbers or booleans; 0 for anything else. */
+/** What of an argument decides the overload where it is a tensor, a number, a boolean or a list of sizes; else 0. */
 function kindOf(value: unknown): number {
   if (value instanceof Tensor) return 1;
   if (typeof value === 'number') return Number.isInteger(value) ? 2 : 3;
-  return typeof value === 'boolean' ? 4 : 0;
+  if (typeof value === 'boolean') return 4;
+  return Array.isArray(value) && value.length > 0 && value.every(Number.isInteger) ? 5 : 0;
 }
 const plain = (value: unknown): unknown => (value instanceof Tensor ? value.handle : value);
 const call = native.call;
@@ -190,11 +199,15 @@ export class Operator {
     const second = kindOf(b);
     const third = kindOf(c);
     const overload = second > 0 && third > 0 && a instanceof Tensor ? this.#chosen[64 + 8 * second + third] : undefined;
-    return overload ? this.#finish(overload, call(overload.number, plain(a), plain(b), plain(c)), a) : this.call([a, b, c]);
+    return overload
+      ? this.#finish(overload, call(overload.number, plain(a), plain(b), plain(c)), a)
+      : this.call([a, b, c]);
   }
 
   #finish(overload: Overload, value: unknown, first: unknown): unknown {
-    return overload.givesTensor && value !== null ? new Tensor(value as number) : this.#results(overload, value, [first], 1, undefined);
+    return overload.givesTensor && value !== null
+      ? new Tensor(value as number)
+      : this.#results(overload, value, [first], 1, undefined);
   }
 
   /** Remembers a choice that kinds alone decided, and whose result needs no argument but the first. */
@@ -222,14 +235,24 @@ export class Operator {
     // A factory's requiresGrad is PyTorch's Python side's, not the schema's.
     if (options && 'requiresGrad' in options) {
       const { requiresGrad, ...rest } = options;
-      if (typeof requiresGrad !== 'boolean') throw new IsotorchError('ERR_ARGUMENT', `Expected a boolean for requiresGrad but received ${describe(requiresGrad)}`);
+      if (typeof requiresGrad !== 'boolean')
+        throw new IsotorchError(
+          'ERR_ARGUMENT',
+          `Expected a boolean for requiresGrad but received ${describe(requiresGrad)}`,
+        );
       const result = this.call([...args.slice(0, count), rest]);
       if (result instanceof Tensor) return result.requiresGrad_(requiresGrad);
     }
     throw this.#mismatch(args, count, options);
   }
 
-  #results(overload: Overload, value: unknown, args: readonly unknown[], count: number, options: Options | undefined): unknown {
+  #results(
+    overload: Overload,
+    value: unknown,
+    args: readonly unknown[],
+    count: number,
+    options: Options | undefined,
+  ): unknown {
     const { results, resultIsArgument, resultKeys } = overload;
     if (resultIsArgument >= 0) {
       return resultIsArgument < count ? args[resultIsArgument] : options?.[overload.arguments[resultIsArgument]!.key];
@@ -243,11 +266,17 @@ export class Operator {
   #mismatch(args: readonly unknown[], count: number, options: Options | undefined): IsotorchError {
     const name = this.name.slice(this.name.indexOf('::') + 2);
     if (this.overloads.length === 0) {
-      return new IsotorchError('ERR_OPERATOR', `LibTorch ${native.buildInfo().runtimeVersion} has no operator ${this.name}`, { operator: this.name });
+      return new IsotorchError(
+        'ERR_OPERATOR',
+        `LibTorch ${native.buildInfo().runtimeVersion} has no operator ${this.name}`,
+        { operator: this.name },
+      );
     }
     const given = args.slice(0, count).map(describeArgument);
     if (options) given.push(...Object.entries(options).map(([key, value]) => `${key}: ${describeArgument(value)}`));
-    const wanted = this.overloads.slice(0, 6).map((overload) => `  ${overload.schema}\n    ${this.#why(overload, args, count, options)}`);
+    const wanted = this.overloads
+      .slice(0, 6)
+      .map((overload) => `  ${overload.schema}\n    ${this.#why(overload, args, count, options)}`);
     const more = this.overloads.length > 6 ? `\n  … and ${this.overloads.length - 6} more` : '';
     const one = this.overloads.length === 1;
     return new IsotorchError(
@@ -259,10 +288,12 @@ export class Operator {
 
   /** The first reason why an overload doesn't take the arguments. */
   #why(overload: Overload, args: readonly unknown[], count: number, options: Options | undefined): string {
-    if (count > overload.positional) return `takes at most ${overload.positional} positional arguments, received ${count}`;
+    if (count > overload.positional)
+      return `takes at most ${overload.positional} positional arguments, received ${count}`;
     for (const [i, parameter] of overload.arguments.entries()) {
       const given = i < count || (options !== undefined && parameter.key in options);
-      if (!given && !parameter.hasDefault) return `expected ${parameter.type} for ${parameter.key} but received nothing`;
+      if (!given && !parameter.hasDefault)
+        return `expected ${parameter.type} for ${parameter.key} but received nothing`;
       const value = i < count ? args[i] : options?.[parameter.key];
       if (given && convert(parameter, value) === MISFIT) {
         return parameter.kind === 'unsupported'
@@ -272,14 +303,18 @@ export class Operator {
     }
     const keys = new Set(overload.arguments.map(({ key }) => key));
     const unknown = Object.keys(options ?? {}).filter((key) => !keys.has(key));
-    const twice = Object.keys(options ?? {}).filter((key) => overload.arguments.findIndex((parameter) => parameter.key === key) < count);
+    const twice = Object.keys(options ?? {}).filter(
+      (key) => overload.arguments.findIndex((parameter) => parameter.key === key) < count,
+    );
     return unknown.length > 0 ? `has no argument ${unknown.join(', ')}` : `received ${twice.join(', ')} twice`;
   }
 }
 
 function describeArgument(value: unknown): string {
-  if (value instanceof Tensor) return value.isDisposed ? 'disposed Tensor' : `Tensor ${value.dtype} [${value.shape.join(', ')}]`;
-  if (Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item === 'number')) return `[${value.join(', ')}]`;
+  if (value instanceof Tensor)
+    return value.isDisposed ? 'disposed Tensor' : `Tensor ${value.dtype} [${value.shape.join(', ')}]`;
+  if (Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item === 'number'))
+    return `[${value.join(', ')}]`;
   return describe(value);
 }
 

@@ -29,7 +29,10 @@ const dtypeOf = (array: TypedArray): DType => {
 const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView);
 
 /** Values in row-major order and the shape; refuses ragged arrays and values that are no numbers. */
-function flatten(data: NestedArray<number | bigint | boolean>): { values: (number | bigint | boolean)[]; shape: number[] } {
+function flatten(data: NestedArray<number | bigint | boolean>): {
+  values: (number | bigint | boolean)[];
+  shape: number[];
+} {
   const shape: number[] = [];
   for (let level: unknown = data; Array.isArray(level); level = level[0]) {
     shape.push(level.length);
@@ -48,7 +51,12 @@ function flatten(data: NestedArray<number | bigint | boolean>): { values: (numbe
     } else if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') {
       values.push(value);
     } else {
-      throw expected('numbers, bigints or booleans', 'data', value, Array.isArray(value) ? 'ERR_SHAPE' : 'ERR_ARGUMENT');
+      throw expected(
+        'numbers, bigints or booleans',
+        'data',
+        value,
+        Array.isArray(value) ? 'ERR_SHAPE' : 'ERR_ARGUMENT',
+      );
     }
   };
   walk(data, 0);
@@ -68,7 +76,8 @@ const wide = (dtype: DType) => dtype === 'int64' || dtype === 'uint64';
 function carry(values: readonly (number | bigint | boolean)[], dtype: DType): { array: TypedArray; carrier: DType } {
   if (wide(dtype)) {
     const big = values.map((value) => {
-      if (typeof value === 'number' && !Number.isInteger(value)) throw expected('integers', `data of dtype ${dtype}`, value, 'ERR_DTYPE');
+      if (typeof value === 'number' && !Number.isInteger(value))
+        throw expected('integers', `data of dtype ${dtype}`, value, 'ERR_DTYPE');
       return BigInt(value);
     });
     const limited = dtype === 'int64' ? BigInt64Array.from(big) : BigUint64Array.from(big);
@@ -92,8 +101,10 @@ function finish(handle: number, { dtype, device, requiresGrad }: TensorOptions):
 }
 
 function checkOptions({ dtype, requiresGrad }: TensorOptions): void {
-  if (dtype !== undefined && !isDType(dtype)) throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
-  if (requiresGrad !== undefined && typeof requiresGrad !== 'boolean') throw expected('a boolean', 'requiresGrad', requiresGrad);
+  if (dtype !== undefined && !isDType(dtype))
+    throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
+  if (requiresGrad !== undefined && typeof requiresGrad !== 'boolean')
+    throw expected('a boolean', 'requiresGrad', requiresGrad);
 }
 
 /**
@@ -124,12 +135,20 @@ export function fromBuffer(
   checkOptions(options);
   if (!ArrayBuffer.isView(bytes)) throw expected('a TypedArray or Buffer', 'bytes', bytes);
   const { dtype, device, shape } = options;
-  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // A view of a detached buffer has no bytes, but no view can be made of it either.
+  const view =
+    bytes.byteLength === 0 ? new Uint8Array() : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = itemSizes[dtype] ?? 1;
   if (shape === undefined && view.length % size !== 0) {
-    throw new IsotorchError('ERR_SHAPE', `Expected whole elements of ${dtype} (${size} bytes each) but received ${view.length} bytes`);
+    throw new IsotorchError(
+      'ERR_SHAPE',
+      `Expected whole elements of ${dtype} (${size} bytes each) but received ${view.length} bytes`,
+    );
   }
-  return finish(native.fromTypedArray(view, dtype, shape ?? [view.length / size]), device === undefined ? {} : { device });
+  return finish(
+    native.fromTypedArray(view, dtype, shape ?? [view.length / size]),
+    device === undefined ? {} : { device },
+  );
 }
 
 /** Bytes of one element, where it is not 1. */

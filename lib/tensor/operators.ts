@@ -47,7 +47,12 @@ function functionOf(name: string, op: Operator): OperatorFunction {
 
 /** The operator functions of each namespace of aten, keyed as PyTorch keys them ('' is `torch` itself). */
 export function installOperators(): Record<Namespace | '', Record<string, OperatorFunction>> {
-  const functions: Record<Namespace | '', Record<string, OperatorFunction>> = { '': {}, linalg: {}, fft: {}, special: {} };
+  const functions: Record<Namespace | '', Record<string, OperatorFunction>> = {
+    '': {},
+    linalg: {},
+    fft: {},
+    special: {},
+  };
   for (const full of native.operatorNames()) {
     if (!full.startsWith('aten::')) continue;
     const plain = full.slice('aten::'.length);
@@ -57,7 +62,11 @@ export function installOperators(): Record<Namespace | '', Record<string, Operat
     // Which operators take a tensor first is not known without asking for each; a wrong `this` is told in the call.
     const method = camelCase(plain);
     if (ownMethods.has(method)) continue;
-    Object.defineProperty(Tensor.prototype, method, { value: methodOf(method, op), writable: true, configurable: true });
+    Object.defineProperty(Tensor.prototype, method, {
+      value: methodOf(method, op),
+      writable: true,
+      configurable: true,
+    });
   }
   return functions;
 }

@@ -12,7 +12,8 @@ function collect(value: unknown, into: Tensor[], seen: Set<object>): void {
   if (typeof value !== 'object' || value === null || seen.has(value)) return;
   seen.add(value);
   if (value instanceof Tensor) into.push(value);
-  else if (value instanceof Map || value instanceof Set || Array.isArray(value)) for (const item of value) collect(item, into, seen);
+  else if (value instanceof Map || value instanceof Set || Array.isArray(value))
+    for (const item of value) collect(item, into, seen);
   else if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
     for (const item of Object.values(value)) collect(item, into, seen);
   }
@@ -39,7 +40,10 @@ export function tidy<T>(fn: () => T): T {
     const result = fn();
     if (result instanceof Promise) {
       result.catch(() => {}); // reported here, once
-      throw new IsotorchError('ERR_ARGUMENT', 'tidy: expected a function that returns its result but received an async one. Await outside, or use dispose()');
+      throw new IsotorchError(
+        'ERR_ARGUMENT',
+        'tidy: expected a function that returns its result but received an async one. Await outside, or use dispose()',
+      );
     }
     collect(result, survivors, new Set());
     done = true;

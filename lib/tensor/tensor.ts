@@ -5,7 +5,16 @@ import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
-import { type Device, type DType, dtypes, isDType, isFloating, type MemoryFormat, type Scalar, type TypedArray } from './dtype.js';
+import {
+  type Device,
+  type DType,
+  dtypes,
+  isDType,
+  isFloating,
+  type MemoryFormat,
+  type Scalar,
+  type TypedArray,
+} from './dtype.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
@@ -61,19 +70,6 @@ export class Tensor {
     return native.device(this.handle) as Device;
   }
 
-  /** How many elements to move in memory for one step along each dimension. */
-  get strides(): number[] {
-    return native.stride(this.handle);
-  }
-
-  get storageOffset(): number {
-    return native.storageOffset(this.handle);
-  }
-
-  get isContiguous(): boolean {
-    return native.isContiguous(this.handle);
-  }
-
   get isDisposed(): boolean {
     return !native.isAlive(this.handle);
   }
@@ -102,6 +98,28 @@ export class Tensor {
   /** Number of elements. */
   numel(): number {
     return native.numel(this.handle);
+  }
+
+  /** How many elements to move in memory for one step along each dimension, or along `dim` (`Tensor.stride`). */
+  stride(): number[];
+  stride(dim: number): number;
+  stride(dim?: number): number[] | number {
+    const strides = native.stride(this.handle);
+    if (dim === undefined) return strides;
+    const stride = Number.isInteger(dim) ? strides.at(dim) : undefined;
+    if (stride === undefined || dim < -strides.length)
+      throw expected(`a dimension of ${strides.length}`, 'dim', dim, 'ERR_INDEX');
+    return stride;
+  }
+
+  /** Where in its storage it begins, in elements. */
+  storageOffset(): number {
+    return native.storageOffset(this.handle);
+  }
+
+  /** Whether its elements lie in memory in row-major order without gaps. */
+  isContiguous(): boolean {
+    return native.isContiguous(this.handle);
   }
 
   /**
@@ -133,11 +151,17 @@ export class Tensor {
     const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
     const flat = native.toArraySync(readable.handle);
     if (readable !== this) readable.dispose();
-    if (dtype.startsWith('complex')) throw new IsotorchError('ERR_DTYPE', `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`);
+    if (dtype.startsWith('complex'))
+      throw new IsotorchError(
+        'ERR_DTYPE',
+        `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`,
+      );
     const value = (i: number): number | bigint | boolean => {
       const item = flat[i]!;
       if (dtype === 'bool') return item !== 0;
-      return typeof item === 'bigint' && item >= Number.MIN_SAFE_INTEGER && item <= Number.MAX_SAFE_INTEGER ? Number(item) : item;
+      return typeof item === 'bigint' && item >= Number.MIN_SAFE_INTEGER && item <= Number.MAX_SAFE_INTEGER
+        ? Number(item)
+        : item;
     };
     const nest = (dimension: number, offset: number, count: number): NestedArray<number | bigint | boolean> => {
       if (dimension === shape.length) return value(offset);
@@ -162,7 +186,8 @@ export class Tensor {
     gradient?: Tensor | null,
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: readonly Tensor[] } = {},
   ): void {
-    if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor)) throw expected('a Tensor', 'gradient', gradient);
+    if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor))
+      throw expected('a Tensor', 'gradient', gradient);
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
     native.backward(
       Float64Array.of(this.handle),
@@ -183,12 +208,15 @@ export class Tensor {
       typeof target !== 'string' ? target : isDType(target) ? { dtype: target } : { device: target as Device };
     if (typeof options !== 'object' || options === null) throw expected('a dtype, a device or options', 'to', target);
     const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = options;
-    if (dtype !== undefined && !isDType(dtype)) throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
+    if (dtype !== undefined && !isDType(dtype))
+      throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
     const stays =
       !copy &&
       memoryFormat === undefined &&
       (dtype === undefined || dtype === this.dtype) &&
-      (device === undefined || device === this.device || (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
+      (device === undefined ||
+        device === this.device ||
+        (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
     if (stays) return this;
     return this._toCopy({
       ...(dtype === undefined ? {} : { dtype }),
@@ -233,7 +261,11 @@ export class Tensor {
     const head = `Tensor ${dtype} [${shape.join(', ')}]${place}`;
     if (this.numel() > 100 || dtype.startsWith('complex') || device === 'meta') return head;
     const text = (value: NestedArray<Scalar>): string =>
-      Array.isArray(value) ? `[${value.map(text).join(', ')}]` : typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)).toString() : String(value);
+      Array.isArray(value)
+        ? `[${value.map(text).join(', ')}]`
+        : typeof value === 'number' && !Number.isInteger(value)
+          ? Number(value.toPrecision(5)).toString()
+          : String(value);
     return `${head} ${text(this.tolist())}`;
   }
 

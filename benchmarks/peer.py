@@ -1,0 +1,26 @@
+# The other side of every comparison: PyTorch of the same LibTorch, in one process that waits for its turn.
+# Reads a line of JSON {"setup": code, "statement": code, "count": n}, answers with the seconds that n statements took.
+import json
+import sys
+import time
+
+import torch
+
+torch.manual_seed(0)
+for first in (torch.sqrt, torch.log, torch.tanh, torch.exp):  # as our addon does: see the note on first calls in the docs
+    first(torch.ones(16))
+
+print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+compiled = {}
+for line in sys.stdin:
+    job = json.loads(line)
+    key = (job["setup"], job["statement"])
+    if key not in compiled:
+        scope = {"torch": torch}
+        exec(job["setup"], scope)
+        body = job["statement"].replace("\n", "\n        ")
+        exec(f"def run(count):\n    for _ in range(count):\n        {body}\n", scope)
+        compiled[key] = scope["run"]
+    start = time.perf_counter()
+    compiled[key](job["count"])
+    print(json.dumps(time.perf_counter() - start), flush=True)

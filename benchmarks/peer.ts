@@ -1,0 +1,44 @@
+// Python's side of a comparison as a process that waits: `await peer.time(setup, statement, count)` gives seconds.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export class Peer {
+  private constructor(
+    private readonly child: ChildProcessWithoutNullStreams,
+    private readonly lines: Interface,
+    /** Rejects when Python ends, whatever the reason; nobody may be waiting. */
+    private readonly ended: Promise<never>,
+    readonly version: string,
+    readonly threads: number,
+  ) {}
+
+  static async start(python: string): Promise<Peer> {
+    const child = spawn(python, [fileURLToPath(new URL('./peer.py', import.meta.url))]);
+    let errors = '';
+    child.stderr.on('data', (data) => {
+      errors += data;
+    });
+    const ended = new Promise<never>((_, reject) =>
+      child.once('close', () => reject(new Error(`Python ended. ${errors}`))),
+    );
+    ended.catch(() => {});
+    const lines = createInterface({ input: child.stdout });
+    const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
+    const { torch, threads } = JSON.parse(line) as { torch: string; threads: number };
+    return new Peer(child, lines, ended, torch, threads);
+  }
+
+  async time(setup: string, statement: string, count: number): Promise<number> {
+    const answer = once(this.lines, 'line');
+    this.child.stdin.write(`${JSON.stringify({ setup, statement, count })}\n`);
+    const [line] = (await Promise.race([answer, this.ended])) as [string];
+    return JSON.parse(line) as number;
+  }
+
+  end(): void {
+    this.child.stdin.end();
+  }
+}

@@ -1,0 +1,28 @@
+// Real images and made-up ones, resident on a device, in batches. See docs/data.md.
+export type { ImageShape } from './arguments.js';
+export type { NestedImages } from './arrays.js';
+export { asLike } from './as-like.js';
+export { randomCrop, randomHorizontalFlip } from './augment.js';
+export type { SourceName, Split } from './catalog.js';
+export { type ArraysInit, type DatasetInit, ImageDataset } from './dataset.js';
+export { digits } from './digits.js';
+export { fromIdx, type IdxOptions } from './from-idx.js';
+export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
+export type { LoadSource, SourceOptions, TrainAndTest } from './load-source.js';
+export { type Augmentation, Batch, BatchLoader, type BatchOptions } from './loader.js';
+export { SeededRandom } from './random.js';
+export {
+  type Availability,
+  available,
+  type DatasetName,
+  fashionMnist,
+  kmnist,
+  load,
+  mnist,
+  names,
+  notMnist,
+} from './sources.js';
+export type { SplitOptions } from './split.js';
+export { type Statistics, statistics } from './statistics.js';
+export { type GaussianOptions, gaussianNoise, type NoiseOptions, pixelShuffled, uniformNoise } from './synthetic.js';
+export { normalize } from './transforms.js';
