@@ -1,0 +1,165 @@
+// The whole way from a network to its figures, in three stages that can also be used alone: extract (extract.ts: images to
+// logits), score (scores.ts: logits to a number an image), measure (evaluation.ts: numbers to metrics and curves). Only the
+// first touches the network, and each data set passes through it once, however many scores are asked for.
+
+import { expected, IsotorchError } from '../errors.js';
+import type { RunLabels } from '../report/index.js';
+import { Tensor, tidy } from '../tensor/index.js';
+import { Evaluation, type ScoredSet } from './evaluation.js';
+import {
+  checkAborted,
+  checkDataset,
+  checkModel,
+  type EvaluatedDataset,
+  type EvaluatedModel,
+  type Extracted,
+  type ExtractOptions,
+  extract,
+} from './extract.js';
+import { entropic, maxProbability, minDistance, type Score } from './scores.js';
+
+export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
+  /** Known images that were not trained on, with labels where accuracy is wanted. */
+  id: EvaluatedDataset;
+  /** Sets of unknown images, by the names that results shall have. Their labels, if any, play no part. */
+  ood: Readonly<Record<string, EvaluatedDataset>>;
+  /** @default all three: maximum probability, entropic score, minimum distance */
+  scores?: readonly Score[];
+  /** How the network is called in results. @default loss 'unnamed', the model's class name, seed null */
+  run?: Partial<RunLabels>;
+  onProgress?: (progress: EvaluateProgress) => void;
+}
+
+export interface EvaluateProgress {
+  /** The data set that is passing through the network: the known one's name, or the name given to an unknown one. */
+  readonly dataset: string;
+  /** Its images so far, and all of them. */
+  readonly done: number;
+  readonly total: number;
+  /** Images of all data sets together. */
+  readonly overallDone: number;
+  readonly overallTotal: number;
+}
+
+/** Rows of logits that are scored at a time, to bound the float64 intermediates. */
+const CHUNK = 8192;
+
+/**
+ * How well a network tells known from unknown images, for each unknown set and score, and its accuracy on the known ones.
+ *
+ * Unknown images take the same way as known ones: `transform` should normalise all with the statistics of the set that the
+ * network was trained on.
+ *
+ * @throws ERR_ABORTED when `signal` says so; ERR_DATA for an empty set, scores that are not finite (a network that has
+ *   diverged), labels that are no class; ERR_SHAPE when the model does not give logits; ERR_ARGUMENT
+ * @example
+ * const evaluation = await evaluate(model, {
+ *   id: test,
+ *   ood: { mnist, noise },
+ *   scores: [entropic()],
+ *   transform: (images) => normalize(images, train.statistics),
+ * });
+ * console.log(evaluation.toString());
+ * await evaluation.save('runs/first');
+ */
+export async function evaluate(model: EvaluatedModel, options: EvaluateOptions): Promise<Evaluation> {
+  checkModel(model);
+  const { id, ood, scores = [maxProbability(), entropic(), minDistance()], run, onProgress, ...rest } = options;
+  checkDataset(id, 'id');
+  if (typeof ood !== 'object' || ood === null || Object.keys(ood).length === 0)
+    throw expected('an object of at least one data set, by names', 'ood', ood);
+  for (const [name, dataset] of Object.entries(ood)) checkDataset(dataset, `ood[${JSON.stringify(name)}]`);
+  checkScores(scores);
+
+  const sizes = [id, ...Object.values(ood)].map(({ size }) => size);
+  const overallTotal = sizes.reduce((sum, size) => sum + size, 0);
+  let before = 0;
+  const scored = async (dataset: EvaluatedDataset, name: string, use?: (extracted: Extracted) => void) => {
+    const extracted = await extract(model, named(dataset, name), {
+      ...rest,
+      onProgress: (progress) => onProgress?.({ ...progress, overallDone: before + progress.done, overallTotal }),
+    });
+    try {
+      before += dataset.size;
+      use?.(extracted);
+      return { name, scores: scoreAll(scores, extracted) };
+    } finally {
+      extracted.logits.dispose();
+      extracted.labels?.dispose();
+    }
+  };
+
+  let accuracy: number | null = null;
+  const known = await scored(id, id.name, (extracted) => {
+    accuracy = accuracyOf(extracted);
+  });
+  const unknown: ScoredSet[] = [];
+  for (const [name, dataset] of Object.entries(ood)) unknown.push(await scored(dataset, name));
+  checkAborted(options.signal);
+  return new Evaluation({ id: known, ood: unknown, accuracy, run: { model: nameOf(model), ...run } });
+}
+
+/**
+ * Second stage: every score of every image.
+ * @throws ERR_ARGUMENT, ERR_SHAPE when a score's result is not one number an image
+ */
+export function scoreAll(scores: readonly Score[], { name, logits }: Extracted): Record<string, Float64Array> {
+  const count = logits.shape[0]!;
+  return Object.fromEntries(
+    scores.map((score) => {
+      const values = new Float64Array(count);
+      for (let start = 0; start < count; start += CHUNK) {
+        const rows = Math.min(CHUNK, count - start);
+        tidy(() => {
+          const result = score.score(logits.narrow(0, start, rows));
+          if (!(result instanceof Tensor)) throw expected('a Tensor', `the result of score ${score.name}`, result);
+          if (result.ndim !== 1 || result.shape[0] !== rows)
+            throw new IsotorchError(
+              'ERR_SHAPE',
+              `Expected one number an image, [${rows}], from score ${score.name} on ${name} but received [${result.shape.join(', ')}]`,
+            );
+          values.set(result.to({ device: 'cpu', dtype: 'float64' }).toArraySync() as Float64Array, start);
+        });
+      }
+      return [score.name, values];
+    }),
+  );
+}
+
+/** Share of the images whose largest logit is at their label; null without labels. */
+function accuracyOf({ name, logits, labels }: Extracted): number | null {
+  if (labels === null) return null;
+  const [count, classes] = logits.shape;
+  return tidy(() => {
+    const [lowest, highest] = [labels.amin().item(), labels.amax().item()];
+    if (labels.numel() !== count || lowest < 0 || highest >= classes!)
+      throw new IsotorchError(
+        'ERR_DATA',
+        `${name}: expected one label an image, from 0 to ${classes! - 1} as the model has ${classes} classes, ` +
+          `received ${labels.numel()} from ${lowest} to ${highest} for ${count} images`,
+      );
+    return logits.argmax(1).eq(labels).sum().item() / count!;
+  });
+}
+
+function checkScores(scores: readonly Score[]): void {
+  if (!Array.isArray(scores) || scores.length === 0)
+    throw expected('an array of scores such as entropic()', 'scores', scores);
+  const names = new Set<string>();
+  scores.forEach((score: Score, index) => {
+    if (typeof score?.score !== 'function' || typeof score.name !== 'string' || score.name === '')
+      throw expected('a score such as entropic()', `scores[${index}]`, score);
+    if (names.has(score.name))
+      throw new IsotorchError('ERR_ARGUMENT', `Expected scores with different names but ${score.name} comes twice`);
+    names.add(score.name);
+  });
+}
+
+function named(dataset: EvaluatedDataset, name: string): EvaluatedDataset {
+  return { name, size: dataset.size, batches: (batchSize) => dataset.batches(batchSize) };
+}
+
+function nameOf(model: object): string {
+  const name = model.constructor?.name;
+  return name === undefined || name === '' || name === 'Object' ? 'unnamed' : name;
+}

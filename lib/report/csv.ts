@@ -1,0 +1,19 @@
+// results.csv, for spreadsheets and data frames: the rows of results.json under a line of names, quoted as RFC 4180 says.
+// Numbers keep all their digits; null is an empty field.
+
+import { ROW_KEYS } from './json.js';
+import type { ResultRow } from './types.js';
+
+/** The text of results.csv. Equal input gives equal text. */
+export function resultsCsv(results: readonly ResultRow[]): string {
+  const lines = [ROW_KEYS, ...results.map((row) => ROW_KEYS.map((key) => row[key]))];
+  return lines.map((fields) => `${fields.map(field).join(',')}\r\n`).join('');
+}
+
+function field(value: string | number | null): string {
+  if (value === null) return '';
+  if (typeof value === 'number') return String(value);
+  // A leading = + - @ would make a spreadsheet run a data set's name as a formula; an apostrophe keeps it text.
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
