@@ -13,7 +13,7 @@ import { IsotorchError } from './errors.js';
 /** The LibTorch that set-up installs where none is found. */
 export const pinnedVersion = '2.13.0';
 /** The oldest LibTorch whose headers our C++ is written for. */
-export const oldestVersion = '2.13';
+export const oldestVersion = '2.11';
 
 export type LibTorchSource = 'LIBTORCH' | 'python' | 'cache';
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -368,11 +368,14 @@ const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFi
 
 function isScript(path: string): boolean {
   const head = Buffer.alloc(2);
-  const file = openSync(path, 'r');
+  let file: number | undefined;
   try {
+    file = openSync(path, 'r');
     readSync(file, head, 0, 2, 0);
+  } catch {
+    return false; // runnable but not readable: no script
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
   return head.toString('latin1') === '#!';
 }

@@ -3,9 +3,10 @@
 import { spawn } from 'node:child_process';
 
 const interactive = process.stdout.isTTY === true;
-const plainInterval = 10_000; // milliseconds between plain lines of one step
+const plainInterval = 15_000; // milliseconds between plain lines of one step
 const nameWidth = 12;
 const tailLines = 60;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** A failure that is told with the end of the tool's output and what to do about it. */
 export class SetupError extends Error {
@@ -53,14 +54,23 @@ export class Step {
   }
 
   /**
-   * Runs a tool to its end, showing its last line. Throws a SetupError if it fails, unless `allowFailure`.
-   * Returns its exit code and the end of its output.
+   * Runs a tool to its end, showing `label` until it says something, then its last line as `show` puts it.
+   * Throws a SetupError if it fails, unless `allowFailure`. Returns its exit code and the end of its output.
    */
-  async run(command, args, { next, env = process.env, cwd, allowFailure = false, show = (line) => line } = {}) {
+  async run(command, args, { label = '…', next, env = process.env, cwd, allowFailure = false, show = same } = {}) {
     const tail = [];
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A group of its own, so that stopping set-up stops the tool with everything that it has started.
+    const group = process.platform !== 'win32';
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: group });
+    const stop = (signal) => {
+      if (child.pid !== undefined) process.kill(group ? -child.pid : child.pid, 'SIGTERM');
+      console.log('\nSet-up was stopped. Run it again to go on: what is complete is kept.');
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    };
+    for (const signal of signals) process.once(signal, stop);
     // Time goes on even while the tool is silent, as compilers and pip are.
-    let latest = '…';
+    let latest = label;
+    this.update(latest);
     const clock = setInterval(() => this.update(latest), 1000);
     for (const stream of [child.stdout, child.stderr]) {
       let rest = '';
@@ -78,15 +88,22 @@ export class Step {
       stream.on('end', () => rest.trim() && tail.push(rest));
     }
     const code = await new Promise((resolve, reject) => {
-      child.on('error', (error) => reject(new SetupError(`${command} could not be started: ${error.message}`, { next })));
+      child.on('error', (error) =>
+        reject(new SetupError(`${command} could not be started: ${error.message}`, { next })),
+      );
       child.on('close', (code, signal) => resolve(code ?? signal));
-    }).finally(() => clearInterval(clock));
+    }).finally(() => {
+      clearInterval(clock);
+      for (const signal of signals) process.removeListener(signal, stop);
+    });
     if (code !== 0 && !allowFailure) {
       throw new SetupError(`${[command, ...args].join(' ')} ended with ${code}`, { next, tail: tail.join('\n') });
     }
     return { code, tail: tail.join('\n') };
   }
 }
+
+const same = (line) => line;
 
 export function seconds(milliseconds) {
   if (milliseconds < 100_000) return `${(milliseconds / 1000).toFixed(1)} s`;

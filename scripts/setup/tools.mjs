@@ -12,10 +12,24 @@ const requirements = {
     suse: 'gcc-c++',
     macos: 'xcode-select --install',
   },
-  cmake: { what: 'cmake 3.18 or later', debian: 'cmake', fedora: 'cmake', arch: 'cmake', suse: 'cmake', macos: 'cmake' },
-  maker: { what: 'ninja or make', debian: 'ninja-build', fedora: 'ninja-build', arch: 'ninja', suse: 'ninja', macos: 'ninja' },
+  cmake: {
+    what: 'cmake 3.18 or later',
+    debian: 'cmake',
+    fedora: 'cmake',
+    arch: 'cmake',
+    suse: 'cmake',
+    macos: 'cmake',
+  },
+  maker: {
+    what: 'ninja or make',
+    debian: 'ninja-build',
+    fedora: 'ninja-build',
+    arch: 'ninja',
+    suse: 'ninja',
+    macos: 'ninja',
+  },
   python: {
-    what: 'Python 3.10 or later with venv and pip, to install LibTorch (not needed where LIBTORCH names one)',
+    what: 'Python 3.10 to 3.15 with venv and pip, to install LibTorch (not needed where LIBTORCH names one)',
     debian: 'python3 python3-venv',
     fedora: 'python3 python3-pip',
     arch: 'python python-pip',
@@ -49,13 +63,26 @@ export function findTools(env = process.env) {
 
 /** A Python that torch's wheels are made for, and that can make virtual environments with pip in them. */
 export function findPython(env = process.env) {
-  const names = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.10', 'python3.14', 'python'];
-  const question = 'import sys, venv, ensurepip, sysconfig; print(sys.executable, "%d.%d.%d" % sys.version_info[:3], sep="|")';
+  const names = [
+    'python3',
+    'python3.13',
+    'python3.12',
+    'python3.11',
+    'python3.10',
+    'python3.14',
+    'python3.15',
+    'python',
+  ];
+  // The real file: node-gyp puts a link of its own, in the folder that it empties, on the PATH.
+  const question =
+    'import os, sys, venv, ensurepip; print(os.path.realpath(sys.executable), "%d.%d.%d" % sys.version_info[:3], sep="|")';
   return first(names, (name) => {
     const answer = spawnSync(name, ['-c', question], { env, encoding: 'utf8', timeout: 20_000 });
     const [executable, number] = answer.status === 0 ? answer.stdout.trim().split('|') : [];
     const minor = Number(number?.split('.')[1]);
-    return number?.startsWith('3.') && minor >= 10 ? { executable, name: `python ${number}` } : undefined;
+    return number?.startsWith('3.') && minor >= 10 && minor <= 15
+      ? { executable, name: `python ${number}` }
+      : undefined;
   });
 }
 
