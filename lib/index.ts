@@ -1,4 +1,13 @@
 // The package: tensors and operators at the top, one namespace for each room.
 
+export * as checkpoint from './checkpoint/index.js';
+export * as data from './data/index.js';
 export { type ErrorCode, IsotorchError } from './errors.js';
+export * as losses from './losses/index.js';
+export * as models from './models/index.js';
+export * as nn from './nn/index.js';
+export * as ood from './ood/index.js';
+export * as optim from './optim/index.js';
+export * as report from './report/index.js';
 export * from './tensor/index.js';
+export * as training from './training/index.js';

@@ -30,14 +30,13 @@ export interface ToOptions {
   memoryFormat?: MemoryFormat;
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the operators are installed on the prototype by operators.ts
 export interface Tensor extends TensorOperators {}
 
 /**
  * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
  * operators, not by `new`.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the operators are installed on the prototype by operators.ts
 export class Tensor {
   /** @internal The native table's number. */
   handle: Handle;

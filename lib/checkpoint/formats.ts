@@ -1,0 +1,87 @@
+// What a file is, told from its first bytes. Files get all kinds of names (.pt, .pth, .th, .ckpt, .bin); an error that says
+// what came instead of a checkpoint saves an evening.
+
+import { IsotorchError } from '../errors.js';
+import type { ByteSource } from './source.js';
+
+/** Enough for the marker of a tar archive. */
+const headLength = 512;
+
+/** In words that follow "it is …", with what to do. The first that matches counts. */
+const others: readonly [matches: (head: Buffer, size: number) => boolean, what: string][] = [
+  [
+    (head) => head.subarray(2, 14).toString('hex') === '8a0a6cfc9c46f9206aa85019',
+    'a checkpoint in PyTorch’s format from before 1.6 (a stream), which isotorch can’t read yet. Convert it in Python: ' +
+      'torch.save(torch.load(path, map_location="cpu"), new_path)',
+  ],
+  [
+    (head) => head.subarray(257, 262).toString('latin1') === 'ustar',
+    'a tar archive, the format of PyTorch’s checkpoints before 0.1.10, which isotorch can’t read yet. Convert it in Python: ' +
+      'torch.save(torch.load(path, map_location="cpu", weights_only=False), new_path), if you trust the file: this may execute code in it',
+  ],
+  [
+    (head, size) =>
+      head.length > 9 &&
+      head.readBigUInt64LE() + 8n <= BigInt(size) &&
+      head.readBigUInt64LE() >= 2n &&
+      head[8] === 0x7b,
+    'a safetensors file, which isotorch can’t read yet',
+  ],
+  [
+    (head) => starts(head, 'PYTORCH1'),
+    'a container of a PyTorch development version before 1.0, which today’s PyTorch doesn’t read either',
+  ],
+  [
+    (head) => head[0] === 0x80 && (head[1] as number) >= 2 && (head[1] as number) <= 5,
+    'a bare pickle, not a file of torch.save',
+  ],
+  [
+    (head) => starts(head, 'version https://git-lfs'),
+    'a pointer of Git LFS, not the file itself. Fetch it with `git lfs pull`',
+  ],
+  [
+    (head) => /^\s*<(!doctype|html|\?xml)/i.test(head.toString('latin1')),
+    'a web page, perhaps the error page of a download',
+  ],
+  [(head) => starts(head, '\x89HDF\r\n'), 'an HDF5 file, perhaps from Keras'],
+  [(head) => starts(head, '\x93NUMPY'), 'a NumPy array'],
+  [(head) => starts(head, 'GGUF'), 'a GGUF file of llama.cpp'],
+  [(head) => starts(head, '\x1f\x8b'), 'compressed with gzip. Unpack it first'],
+];
+
+const starts = (head: Buffer, text: string): boolean => head.subarray(0, text.length).toString('latin1') === text;
+
+/** Passes for zip archives. @throws ERR_FORMAT, saying what else it is. */
+export async function expectZip(source: ByteSource): Promise<void> {
+  const view = await source.read(0, Math.min(headLength, source.size));
+  const head = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  if (starts(head, 'PK\x03\x04')) return;
+  const what = head.length === 0 ? 'empty' : others.find(([matches]) => matches(head, source.size))?.[1];
+  throw notACheckpoint(source, what ?? 'of an unknown format');
+}
+
+/** A zip archive may hold something else too. `names` are those of its entries. */
+export function expectStateArchive(source: ByteSource, names: readonly string[]): string {
+  const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
+  if (has(/^[^/]+\/constants\.pkl$/)) {
+    throw notACheckpoint(
+      source,
+      'a TorchScript model (torch.jit.save), which isotorch can’t read yet. Its weights alone, saved in Python with torch.save(torch.jit.load(path).state_dict(), new_path), can be read',
+    );
+  }
+  if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json)$|^([^/]+\/)?data\/aotinductor\//)) {
+    throw notACheckpoint(source, 'an exported program (.pt2), which isotorch can’t read yet');
+  }
+  if (has(/\.npy$/)) throw notACheckpoint(source, 'an archive of NumPy arrays (.npz)');
+  const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (pickles.length !== 1) {
+    throw notACheckpoint(
+      source,
+      `a zip archive with ${pickles.length === 0 ? 'no' : 'more than one'} data.pkl in a folder`,
+    );
+  }
+  return (pickles[0] as string).slice(0, -'data.pkl'.length);
+}
+
+const notACheckpoint = (source: ByteSource, what: string) =>
+  new IsotorchError('ERR_FORMAT', `Expected a checkpoint of torch.save but ${source.name} is ${what}`);

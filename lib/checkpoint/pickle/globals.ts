@@ -1,0 +1,110 @@
+// The allow-list: every global that a pickle may name, and what isotorch makes of it. Nothing in a file is ever executed;
+// a name only selects one of these small functions, which check their arguments and build values or descriptions. It is
+// PyTorch's own list for `weights_only=True`, as far as isotorch has the values.
+
+import { hasStorageClass, type SavedDType, savedDTypes, storageClasses } from '../dtypes.js';
+import { rebuildParameter, rebuildTensor, rebuildTensorV3 } from './tensorRules.js';
+import { Complex, isTuple, OrderedDict, RuleError, TensorRef, TorchDevice, TorchDType, torchSize } from './values.js';
+
+/** A global as it lies on the pickle's stack. */
+export class PickleGlobal {
+  constructor(
+    /** `module.name`. */
+    readonly name: string,
+    /** Called by REDUCE; undefined for classes that only stand in arguments. */
+    readonly build?: (args: readonly unknown[]) => unknown,
+    /** The dtype of a storage class. */
+    readonly storage?: SavedDType | 'untyped',
+  ) {}
+}
+
+const rules = new Map<string, PickleGlobal | TorchDType>();
+
+function allow(name: string, build?: (args: readonly unknown[]) => unknown): void {
+  rules.set(name, new PickleGlobal(name, build));
+}
+
+/** What an allowed name stands for; undefined for all others. Python 2's names for the built-ins are known too. */
+export const findGlobal = (module: string, name: string): PickleGlobal | TorchDType | undefined =>
+  rules.get(`${module === '__builtin__' ? 'builtins' : module}.${name}`);
+
+const pairs = (value: unknown): (readonly [unknown, unknown])[] => {
+  if (!Array.isArray(value)) throw new RuleError('expected a list of pairs');
+  for (const pair of value)
+    if (!Array.isArray(pair) || pair.length !== 2) throw new RuleError('expected a list of pairs');
+  return value as [unknown, unknown][];
+};
+
+allow('collections.OrderedDict', ([items = []]) => new OrderedDict(pairs(items)));
+allow('collections.Counter', ([counts = new Map()]) => {
+  if (!(counts instanceof Map)) throw new RuleError('expected a dict of counts');
+  return new Map(counts);
+});
+
+const setOf = ([items = []]: readonly unknown[]) => {
+  if (!Array.isArray(items)) throw new RuleError('expected a list');
+  return new Set(items);
+};
+allow('builtins.set', setOf);
+allow('builtins.frozenset', setOf);
+
+allow('builtins.complex', ([re, im]) => {
+  if (typeof re !== 'number' || typeof im !== 'number') throw new RuleError('expected two numbers');
+  return new Complex(re, im);
+});
+
+// Protocol 2 has no bytes: Python writes them as text of the characters 0 to 255, and its encoding.
+allow('_codecs.encode', ([text, encoding]) => {
+  if (typeof text !== 'string' || (encoding !== 'latin1' && encoding !== 'latin-1'))
+    throw new RuleError('expected latin1 text');
+  const bytes = Buffer.from(text, 'latin1');
+  if (bytes.toString('latin1') !== text) throw new RuleError('expected latin1 text');
+  return new Uint8Array(bytes);
+});
+const bytesOf = ([bytes = new Uint8Array(0)]: readonly unknown[]) => {
+  if (!(bytes instanceof Uint8Array)) throw new RuleError('expected bytes');
+  return bytes.slice();
+};
+allow('builtins.bytes', bytesOf);
+allow('builtins.bytearray', bytesOf);
+
+allow('torch.Size', ([sizes = []]) => {
+  if (!Array.isArray(sizes) || !sizes.every((size) => Number.isSafeInteger(size)))
+    throw new RuleError('expected integers');
+  return torchSize(sizes);
+});
+allow('torch.device', ([type, index]) => {
+  const known = typeof type === 'string' && (index === undefined || index === null || Number.isSafeInteger(index));
+  if (!known) throw new RuleError('expected the type of a device and its index');
+  return new TorchDevice(type, (index as number | null) ?? undefined);
+});
+
+for (const dtype of savedDTypes) {
+  rules.set(`torch.${dtype}`, TorchDType.of(dtype));
+  if (hasStorageClass(dtype)) {
+    const name = `torch.${storageClasses[dtype]}`;
+    rules.set(name, new PickleGlobal(name, undefined, dtype));
+  }
+}
+for (const name of ['torch.storage.UntypedStorage', 'torch.UntypedStorage']) {
+  rules.set(name, new PickleGlobal(name, undefined, 'untyped'));
+}
+
+allow('torch._utils._rebuild_tensor_v2', rebuildTensor);
+allow('torch._utils._rebuild_tensor_v3', rebuildTensorV3);
+allow('torch._utils._rebuild_parameter', rebuildParameter);
+// What Python set on a parameter or a buffer beside its values has no meaning here and is left out.
+allow('torch._utils._rebuild_parameter_with_state', ([data, requiresGrad, hooks]) =>
+  rebuildParameter([data, requiresGrad, hooks]),
+);
+const tensorClasses = ['torch.Tensor', 'torch.nn.parameter.Parameter', 'torch.nn.parameter.Buffer'];
+for (const name of tensorClasses) allow(name);
+allow('torch._tensor._rebuild_from_type_v2', ([build, type, args]) => {
+  if (!(build instanceof PickleGlobal) || !(type instanceof PickleGlobal) || !isTuple(args))
+    throw new RuleError('expected a function, a class and arguments');
+  if (!tensorClasses.includes(type.name)) throw new RuleError(`expected a tensor class but received ${type.name}`);
+  const tensor = build.name.startsWith('torch._utils._rebuild_') ? build.build?.(args) : undefined;
+  if (!(tensor instanceof TensorRef))
+    throw new RuleError(`expected a function that builds a tensor but received ${build.name}`);
+  return tensor;
+});

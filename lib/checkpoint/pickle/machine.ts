@@ -1,0 +1,295 @@
+// The pickle machine: a stack, marks on it, a memo, and what the opcodes of reader.ts do with them. It builds plain values and
+// descriptions of tensors; its only "calls" are the small functions of globals.ts. Everything that is built is charged to a
+// budget, since a small pickle can ask for gigabytes.
+
+import { Cursor } from './cursor.js';
+import { findGlobal, PickleGlobal } from './globals.js';
+import { decodeLong } from './text.js';
+import { isList, isTuple, OrderedDict, RuleError, StorageRef, TensorRef, TorchDType } from './values.js';
+
+/** What objects cost in V8, in bytes, roughly. A slot is a place in an array that grows. */
+const cost = {
+  map: 220,
+  array: 48,
+  item: 16,
+  text: 32,
+  number: 16,
+  tensor: 600,
+  storage: 160,
+  slot: 24,
+} as const;
+
+/** Python's integers have no end, but arithmetic on them takes time; no checkpoint needs more. */
+const maxLongBytes = 1 << 16;
+
+export class Machine {
+  readonly cursor: Cursor;
+  private readonly stack: unknown[] = [];
+  /** Heights of the stack at open marks. */
+  private readonly marks: number[] = [];
+  private readonly memo: unknown[] = [];
+  private readonly storages = new Map<string, StorageRef>();
+  private highest = 0;
+  private deepest = 0;
+
+  constructor(
+    bytes: Uint8Array,
+    where: string,
+    /** Bytes of memory that the objects may take. */
+    private budget: number,
+  ) {
+    this.cursor = new Cursor(bytes, where);
+  }
+
+  /** The one object that is left at the end. */
+  result(): unknown {
+    if (this.marks.length > 0 || this.stack.length !== 1)
+      throw this.error(`it should end with one object but has ${this.stack.length}`);
+    if (this.cursor.left > 0) throw this.error(`${this.cursor.left} bytes follow its end`);
+    return this.stack[0];
+  }
+
+  error(problem: string) {
+    return this.cursor.error(problem);
+  }
+
+  // Stack and memo
+
+  private charge(bytes: number): void {
+    this.budget -= bytes;
+    if (this.budget < 0)
+      throw this.error('its objects need too much memory for a pickle of this size; it may be made to exhaust memory');
+  }
+
+  push(value: unknown): void {
+    this.stack.push(value);
+    if (this.stack.length > this.highest) {
+      this.highest = this.stack.length;
+      this.charge(cost.slot);
+    }
+  }
+
+  pop(): unknown {
+    const value = this.top();
+    this.stack.pop();
+    return value;
+  }
+
+  /** The last `count` objects, in the order in which they came. */
+  popMany(count: number): unknown[] {
+    const items = new Array<unknown>(count);
+    for (let i = count - 1; i >= 0; i--) items[i] = this.pop();
+    return items;
+  }
+
+  popMark(): unknown[] {
+    const height = this.marks.pop();
+    if (height === undefined) throw this.error('there is no mark on the stack');
+    return this.stack.splice(height);
+  }
+
+  private top(): unknown {
+    const floor = this.marks[this.marks.length - 1] ?? 0;
+    if (this.stack.length <= floor) throw this.error('the stack is empty where an object is needed');
+    return this.stack[this.stack.length - 1];
+  }
+
+  mark(): void {
+    this.marks.push(this.stack.length);
+    if (this.marks.length <= this.deepest) return;
+    this.deepest = this.marks.length;
+    this.charge(cost.slot);
+  }
+
+  remember(id = this.memo.length): void {
+    // Python numbers its memo without gaps, and each entry costs at least two bytes of pickle.
+    if (id > this.cursor.size) throw this.error(`memo number ${id} is too high`);
+    if (id >= this.memo.length) this.charge((id - this.memo.length + 1) * cost.slot);
+    this.memo[id] = this.top();
+  }
+
+  recall(id: number): void {
+    const value = this.memo[id];
+    if (value === undefined) throw this.error(`memo number ${id} was never set`);
+    this.push(value);
+  }
+
+  // Values
+
+  float(value: number): void {
+    this.charge(cost.number);
+    this.push(value);
+  }
+
+  long(length: number): void {
+    if (length < 0 || length > maxLongBytes)
+      throw this.error(`an integer of ${length} bytes can’t be read; at most ${maxLongBytes}`);
+    this.charge(cost.number + length);
+    this.push(decodeLong(this.cursor.take(length)));
+  }
+
+  text(length: number): void {
+    this.charge(cost.text + 2 * Math.min(length, this.cursor.left));
+    this.push(this.cursor.text(length));
+  }
+
+  binary(length: number): void {
+    this.charge(cost.map + Math.min(length, this.cursor.left));
+    this.push(new Uint8Array(this.cursor.take(length)));
+  }
+
+  // Containers
+
+  list(): void {
+    this.charge(cost.array);
+    this.push([]);
+  }
+
+  dict(): void {
+    this.charge(cost.map);
+    this.push(new Map());
+  }
+
+  set(items: unknown[]): void {
+    this.charge(cost.map + items.length * 3 * cost.item);
+    this.push(new Set(items));
+  }
+
+  tuple(items: unknown[]): void {
+    this.charge(cost.array + items.length * cost.item);
+    this.push(Object.freeze(items));
+  }
+
+  append(items: unknown[]): void {
+    const list = this.top();
+    if (!isList(list)) throw this.error('only a list can be appended to');
+    this.charge(items.length * cost.item);
+    for (const item of items) list.push(item);
+  }
+
+  addItems(items: unknown[]): void {
+    const set = this.top();
+    if (!(set instanceof Set)) throw this.error('only a set can be added to');
+    this.charge(items.length * 3 * cost.item);
+    for (const item of items) set.add(item);
+  }
+
+  setItems(items: unknown[]): void {
+    const dict = this.top();
+    if (!(dict instanceof Map)) throw this.error('only a dict has keys');
+    if (items.length % 2 !== 0) throw this.error('a key without a value');
+    this.charge(items.length * 2 * cost.item);
+    for (let i = 0; i < items.length; i += 2) {
+      if (!isHashable(items[i])) throw this.error('a dict’s key must be text, a number, None, a tuple or bytes');
+      dict.set(items[i], items[i + 1]);
+    }
+  }
+
+  // Globals
+
+  global(module: unknown, name: unknown): void {
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.error('the name of a global must be text');
+    const found = findGlobal(module, name);
+    if (found === undefined) throw this.error(forbidden(`${module}.${name}`));
+    this.push(found);
+  }
+
+  reduce(): void {
+    const args = this.pop();
+    const callee = this.pop();
+    if (!(callee instanceof PickleGlobal) || callee.build === undefined) {
+      const name =
+        callee instanceof PickleGlobal
+          ? callee.name
+          : callee instanceof TorchDType
+            ? `torch.${callee}`
+            : 'something that is no function';
+      throw this.error(`it calls ${name}; nothing in a file is executed, and this is not a known way to make a value`);
+    }
+    if (!isTuple(args)) throw this.error(`${callee.name}: expected a tuple of arguments`);
+    this.push(this.apply(callee.name, () => callee.build?.(args)));
+  }
+
+  private apply(name: string, rule: () => unknown): unknown {
+    try {
+      const value = rule();
+      this.charge(value instanceof TensorRef ? cost.tensor : cost.map);
+      if (value instanceof Map || value instanceof Set) this.charge(value.size * 3 * cost.item);
+      return value;
+    } catch (error) {
+      if (error instanceof RuleError) throw this.error(`${name}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** Attributes. Only a dict's `_metadata` has a meaning outside Python. */
+  build(): void {
+    const state = this.pop();
+    const target = this.top();
+    if (!(target instanceof OrderedDict) || !(state instanceof Map))
+      throw this.error('only an OrderedDict can have attributes');
+    for (const [name, value] of state) {
+      if (name !== '_metadata')
+        throw this.error(`an OrderedDict with an attribute ${JSON.stringify(String(name))} can’t be read`);
+      target._metadata = value;
+    }
+  }
+
+  persistent(): void {
+    this.push(this.storageOf(this.pop()));
+  }
+
+  /** `('storage', class, key, location, numel)` */
+  private storageOf(id: unknown): StorageRef {
+    if (!isTuple(id) || id.length < 5 || id[0] !== 'storage') throw this.error('expected the description of a storage');
+    const [, type, key, location, numel] = id;
+    if (!(type instanceof PickleGlobal) || type.storage === undefined)
+      throw this.error('expected the class of a storage');
+    if (typeof key !== 'string' || typeof location !== 'string')
+      throw this.error('expected a storage’s key and location');
+    if (!Number.isSafeInteger(numel) || (numel as number) < 0)
+      throw this.error('expected a storage’s number of elements');
+    const storage = new StorageRef(key, type.storage, location, numel as number);
+    if (!Number.isSafeInteger(storage.nbytes)) throw this.error(`a storage of ${numel} elements is too large`);
+    const known = this.storages.get(key);
+    if (known && known.dtype === storage.dtype && known.numel === storage.numel) return known;
+    // PyTorch gives empty storages of several dtypes one key.
+    if (known && known.nbytes + storage.nbytes > 0)
+      throw this.error(`storage ${JSON.stringify(key)} appears with two dtypes or sizes`);
+    this.charge(cost.storage);
+    this.storages.set(key, storage);
+    return storage;
+  }
+}
+
+const isHashable = (value: unknown): boolean =>
+  value === null ||
+  typeof value !== 'object' ||
+  isTuple(value) ||
+  value instanceof Uint8Array ||
+  value instanceof TorchDType;
+
+/** Why a global is refused, with advice where the reason is a common one. */
+function forbidden(name: string): string {
+  const advice: [RegExp, string][] = [
+    [
+      /^torch\._utils\._rebuild_q|^torch\.Q/,
+      'Quantised tensors can’t be read; dequantise them in Python before saving.',
+    ],
+    [/_rebuild_sparse/, 'Sparse tensors can’t be read; call to_dense() in Python before saving.'],
+    [/_rebuild_(meta|wrapper|nested|device)/, 'This kind of tensor can’t be read; save an ordinary one.'],
+    [
+      /^numpy\b/,
+      'NumPy’s objects can’t be read; in Python, turn arrays into tensors and scalars into numbers before saving.',
+    ],
+    [
+      /^__main__\.|^torch\.nn\.modules\.|^torchvision\./,
+      'The file seems to hold a whole model; in Python save its state dict: torch.save(model.state_dict(), path).',
+    ],
+  ];
+  const hint = advice.find(([pattern]) => pattern.test(name))?.[1];
+  return (
+    `the file asks for the global ${JSON.stringify(name.slice(0, 200))}, which is not on isotorch’s list of harmless ones. Nothing was executed. ` +
+    (hint ?? 'Files may hold tensors, numbers, text, lists, tuples, sets and dicts.')
+  );
+}

@@ -1,0 +1,97 @@
+// Reads pickles: a loop over opcodes, each a line that says what it does to the machine. Nothing in a pickle is executed, and
+// whatever is wrong with it ends in ERR_FORMAT with its byte offset. The format is defined by CPython's Lib/pickletools.py.
+
+import { Machine } from './machine.js';
+import { newestProtocol, op } from './opcodes.js';
+
+export interface UnpickleOptions {
+  /** What messages call these bytes. */
+  where: string;
+  /**
+   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB and the pickle's size, enough for more
+   * than a hundred thousand tensors; a pickle of a few megabytes can ask for gigabytes otherwise.
+   */
+  memory?: number;
+}
+
+/** @throws ERR_FORMAT for everything that is not a pickle of tensors and plain values. */
+export function unpickle(bytes: Uint8Array, { where, memory = (192 << 20) + bytes.length }: UnpickleOptions): unknown {
+  const machine = new Machine(bytes, where, memory);
+  for (let code = machine.cursor.opcode(); code !== op.STOP; code = machine.cursor.opcode()) {
+    const act = actions[code];
+    if (act === undefined) {
+      const name = `0x${code.toString(16).padStart(2, '0')}`;
+      throw machine.error(`opcode ${name} is none that torch.save writes; the file is damaged or something else`);
+    }
+    act(machine);
+  }
+  return machine.result();
+}
+
+type Action = (machine: Machine) => void;
+
+const emptyTuple = Object.freeze([]);
+
+const actions: Action[] = [];
+
+function on(codes: number | number[], action: Action): void {
+  for (const code of [codes].flat()) actions[code] = action;
+}
+
+on(op.PROTO, (machine) => {
+  const version = machine.cursor.uint8();
+  if (version > newestProtocol) throw machine.error(`protocol ${version} is unknown; ${newestProtocol} is the newest`);
+});
+on(op.FRAME, ({ cursor }) => {
+  if (cursor.uint64() > cursor.left) throw cursor.error('a frame is longer than the pickle; it may be cut off');
+});
+
+on(op.NONE, (machine) => machine.push(null));
+on(op.NEWTRUE, (machine) => machine.push(true));
+on(op.NEWFALSE, (machine) => machine.push(false));
+on(op.BININT, (machine) => machine.push(machine.cursor.int32()));
+on(op.BININT1, (machine) => machine.push(machine.cursor.uint8()));
+on(op.BININT2, (machine) => machine.push(machine.cursor.uint16()));
+on(op.LONG1, (machine) => machine.long(machine.cursor.uint8()));
+on(op.LONG4, (machine) => machine.long(machine.cursor.int32()));
+on(op.BINFLOAT, (machine) => machine.float(machine.cursor.float64()));
+// Strings of Python 2 are taken for text, as torch.load does by default.
+on([op.SHORT_BINUNICODE, op.SHORT_BINSTRING], (machine) => machine.text(machine.cursor.uint8()));
+on([op.BINUNICODE, op.BINSTRING], (machine) => machine.text(machine.cursor.uint32()));
+on(op.BINUNICODE8, (machine) => machine.text(machine.cursor.uint64()));
+on(op.SHORT_BINBYTES, (machine) => machine.binary(machine.cursor.uint8()));
+on(op.BINBYTES, (machine) => machine.binary(machine.cursor.uint32()));
+on([op.BINBYTES8, op.BYTEARRAY8], (machine) => machine.binary(machine.cursor.uint64()));
+
+on(op.EMPTY_TUPLE, (machine) => machine.push(emptyTuple));
+on(op.TUPLE1, (machine) => machine.tuple(machine.popMany(1)));
+on(op.TUPLE2, (machine) => machine.tuple(machine.popMany(2)));
+on(op.TUPLE3, (machine) => machine.tuple(machine.popMany(3)));
+on(op.TUPLE, (machine) => machine.tuple(machine.popMark()));
+on(op.EMPTY_LIST, (machine) => machine.list());
+on(op.APPEND, (machine) => machine.append(machine.popMany(1)));
+on(op.APPENDS, (machine) => machine.append(machine.popMark()));
+on(op.EMPTY_DICT, (machine) => machine.dict());
+on(op.SETITEM, (machine) => machine.setItems(machine.popMany(2)));
+on(op.SETITEMS, (machine) => machine.setItems(machine.popMark()));
+on(op.EMPTY_SET, (machine) => machine.set([]));
+on(op.FROZENSET, (machine) => machine.set(machine.popMark()));
+on(op.ADDITEMS, (machine) => machine.addItems(machine.popMark()));
+
+on(op.MARK, (machine) => machine.mark());
+on(op.POP, (machine) => void machine.pop());
+on(op.POP_MARK, (machine) => void machine.popMark());
+on(op.BINPUT, (machine) => machine.remember(machine.cursor.uint8()));
+on(op.LONG_BINPUT, (machine) => machine.remember(machine.cursor.uint32()));
+on(op.MEMOIZE, (machine) => machine.remember());
+on(op.BINGET, (machine) => machine.recall(machine.cursor.uint8()));
+on(op.LONG_BINGET, (machine) => machine.recall(machine.cursor.uint32()));
+
+on(op.GLOBAL, (machine) => machine.global(machine.cursor.line(), machine.cursor.line()));
+on(op.STACK_GLOBAL, (machine) => {
+  const [module, name] = machine.popMany(2);
+  machine.global(module, name);
+});
+on([op.REDUCE, op.NEWOBJ], (machine) => machine.reduce());
+on(op.BUILD, (machine) => machine.build());
+on(op.BINPERSID, (machine) => machine.persistent());

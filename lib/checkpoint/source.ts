@@ -1,0 +1,136 @@
+// Where a checkpoint's bytes come from: a file, read piece by piece without blocking, or a buffer. Readers above ask
+// for ranges, so that a file is never in memory as a whole.
+
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { expected, IsotorchError } from '../errors.js';
+
+export interface ByteSource {
+  /** How messages call it: the path, or `the buffer`. */
+  readonly name: string;
+  readonly size: number;
+  /**
+   * Exactly `length` bytes from `offset`; may be a view that other calls return too, so it is to be read only.
+   * @param scratch memory that may be used for them, and so may be overwritten by the next call that is given it
+   * @throws ERR_FORMAT if the range leaves the source.
+   */
+  read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a path, or wraps bytes without a copy.
+ * @throws ERR_FILE if the path is missing, unreadable or not a regular file; ERR_ARGUMENT for anything else.
+ */
+export async function openSource(file: string | Uint8Array): Promise<ByteSource> {
+  if (file instanceof Uint8Array) return new BufferSource(file);
+  if (typeof file !== 'string' || file === '') throw expected('a path or a Uint8Array', 'file', file);
+  return await FileSource.open(file);
+}
+
+/** ERR_FILE from what Node says, in words; errors that are not the file system's pass through. */
+export function fileError(doing: string, path: string, cause: unknown): unknown {
+  if (cause instanceof IsotorchError || !(cause instanceof Error)) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === undefined) return cause;
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'permission denied',
+    EPERM: 'not permitted',
+    ENOTDIR: 'a part of the path is not a folder',
+    EISDIR: 'it is a folder',
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    EROFS: 'the file system is read-only',
+    ENAMETOOLONG: 'the name is too long',
+    EMFILE: 'this process has too many files open',
+  };
+  return new IsotorchError('ERR_FILE', `Could not ${doing} ${path}: ${reasons[code] ?? message}`, { cause });
+}
+
+const outside = (source: ByteSource, offset: number, length: number): IsotorchError =>
+  new IsotorchError(
+    'ERR_FORMAT',
+    `${source.name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${source.size}; it may be cut off`,
+  );
+
+const inside = (source: ByteSource, offset: number, length: number): boolean =>
+  Number.isSafeInteger(offset) &&
+  Number.isSafeInteger(length) &&
+  offset >= 0 &&
+  length >= 0 &&
+  offset + length <= source.size;
+
+class BufferSource implements ByteSource {
+  readonly name = 'the buffer';
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    return this.bytes.subarray(offset, offset + length);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Small reads are served from a window of the file, so that thousands of small entries cost few system calls. */
+const windowBytes = 1 << 20;
+const mostPerCall = 1 << 30;
+
+class FileSource implements ByteSource {
+  private window: Uint8Array = new Uint8Array(0);
+  private windowStart = 0;
+
+  private constructor(
+    readonly name: string,
+    readonly size: number,
+    private readonly file: FileHandle,
+  ) {}
+
+  static async open(path: string): Promise<FileSource> {
+    try {
+      // Before open(), which would wait for a writer if the path is a pipe.
+      const before = await stat(path);
+      if (before.isDirectory()) throw new IsotorchError('ERR_FILE', `Expected a file at ${path} but it is a folder`);
+      if (!before.isFile())
+        throw new IsotorchError('ERR_FILE', `Expected a regular file at ${path} but it is a device or a pipe`);
+      const file = await open(path, 'r');
+      const { size } = await file.stat();
+      return new FileSource(path, size, file);
+    } catch (error) {
+      throw fileError('read', path, error);
+    }
+  }
+
+  async read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {
+    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    if (length >= windowBytes) return await this.readNow(offset, length, scratch);
+    if (offset < this.windowStart || offset + length > this.windowStart + this.window.length) {
+      this.window = await this.readNow(offset, Math.min(windowBytes, this.size - offset));
+      this.windowStart = offset;
+    }
+    return this.window.subarray(offset - this.windowStart, offset - this.windowStart + length);
+  }
+
+  private async readNow(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {
+    const bytes = scratch && scratch.length >= length ? scratch.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+    try {
+      for (let done = 0; done < length; ) {
+        const { bytesRead } = await this.file.read(bytes, done, Math.min(length - done, mostPerCall), offset + done);
+        if (bytesRead === 0) throw outside(this, offset + done, length - done);
+        done += bytesRead;
+      }
+    } catch (error) {
+      throw fileError('read', this.name, error);
+    }
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}

@@ -1,0 +1,112 @@
+// `isotorch evaluate`: how well a trained network tells its images from unknown ones.
+
+import { Command, Option } from 'commander';
+import type { DatasetName } from '../../data/index.js';
+import type { LossName } from '../../losses/index.js';
+import type { Trained } from '../../training/experiment.js';
+import {
+  datasetNames,
+  lossNames,
+  type ModelName,
+  modelNames,
+  type ScoreName,
+  scoreNames,
+  type UnknownName,
+  unknownNames,
+} from '../../training/names.js';
+import { classList } from '../arguments.js';
+import { exitCodes, Interrupted } from '../failure.js';
+import { listenForInterrupt } from '../interrupt.js';
+import { ProgressPrinter } from '../progress.js';
+
+interface EvaluateFlags {
+  ood?: (UnknownName | 'noise')[];
+  score: ScoreName[];
+  checkpoint: 'last' | 'best';
+  weights?: string;
+  data: DatasetName;
+  model: ModelName;
+  loss: LossName;
+  classes?: number[];
+  device?: string;
+  out?: string;
+  json?: boolean;
+}
+
+const help = `
+Scores, of which larger means more known:
+  mps   maximum probability   goes with SoftMax
+  es    entropic score        goes with IsoMax
+  mds   minimum distance      goes with IsoMax+
+
+Unknown sets are made to fit the known images in size and channels. "noise" stands for uniform-noise
+and gaussian-noise, "held-out" for test images of the classes that were not trained on. Sets that are
+not on this machine are fetched when you name them; without --ood, all that are here are taken.
+
+A table goes to the terminal; results.json, results.csv and report.html into the run directory (or --out).
+
+Examples:
+  $ isotorch evaluate runs/fashion
+  $ isotorch evaluate runs/fashion --ood mnist kmnist noise --score es mds --json
+  $ isotorch evaluate --weights net.pt --data fashion-mnist --model convnet --loss isomax --out runs/net`;
+
+export function evaluateCommand(): Command {
+  return new Command('evaluate')
+    .description('Measure accuracy, and how well a network tells known images from unknown ones.')
+    .argument('[run]', 'run directory of isotorch train')
+    .addOption(
+      new Option('--ood <name...>', 'sets of unknown images (default: all that are on this machine)').choices([
+        ...unknownNames,
+        'noise',
+      ]),
+    )
+    .addOption(new Option('--score <name...>', 'scores').choices(scoreNames).default([...scoreNames], 'all'))
+    .addOption(new Option('--checkpoint <name>', 'which weights of the run').choices(['last', 'best']).default('last'))
+    .option('--weights <file>', 'a state dict instead of a run: .pt as PyTorch or isotorch saves it')
+    .addOption(
+      new Option('--data <name>', 'with --weights: known data set').choices(datasetNames).default('fashion-mnist'),
+    )
+    .addOption(new Option('--model <name>', 'with --weights: network').choices(modelNames).default('convnet'))
+    .addOption(new Option('--loss <name>', 'with --weights: loss').choices(lossNames).default('isomax'))
+    .option('--classes <list>', 'with --weights: the classes that were trained on (default: all)', classList)
+    .option('--device <name>', 'cpu, cuda, cuda:1, … (default: the accelerator, else cpu)')
+    .option('--out <folder>', 'where to write the report (default: the run directory)')
+    .option('--json', 'print { environment, results } as JSON instead of the table')
+    .addHelpText('after', help)
+    .action(evaluate);
+}
+
+async function evaluate(run: string | undefined, flags: EvaluateFlags, command: Command): Promise<void> {
+  const { weights, data, model, loss, classes = null, checkpoint, score, device, out = run } = flags;
+  if ((run === undefined) === (weights === undefined))
+    command.error('error: name either a run directory or --weights <file>', { exitCode: exitCodes.usage });
+  const trained: Trained =
+    weights === undefined ? { run: run!, checkpoint } : { weights, experiment: { data, model, loss, classes } };
+  const ood = flags.ood?.flatMap((name) =>
+    name === 'noise' ? (['uniform-noise', 'gaussian-noise'] as const) : [name],
+  );
+
+  const progress = new ProgressPrinter();
+  using interrupt = listenForInterrupt(() => progress.line('Stopping; Ctrl-C again ends at once.'));
+  const { evaluateExperiment } = await import('../../training/experiment.js');
+  const { describeEnvironment } = await import('../../training/environment.js');
+  const { supportsColour } = await import('../../report/index.js');
+  const evaluation = await evaluateExperiment(trained, {
+    ood,
+    scores: score,
+    device: device as 'cpu' | undefined,
+    signal: interrupt.signal,
+    log: (message) => progress.line(message),
+    onProgress: (step) => progress.evaluation(step),
+  }).catch((error: unknown) => {
+    progress.clear();
+    throw interrupt.signal.aborted ? new Interrupted() : error;
+  });
+  progress.clear();
+  const environment = describeEnvironment(device as 'cpu' | undefined);
+  if (flags.json) process.stdout.write(`${JSON.stringify({ environment, results: evaluation.results }, null, 2)}\n`);
+  else process.stdout.write(`${evaluation.toString({ colour: supportsColour(process.stdout) })}\n`);
+  if (out === undefined) return;
+  const { json, html } = await evaluation.save(out, { environment });
+  progress.line(`Results: ${json}\nReport:  ${html}`);
+}

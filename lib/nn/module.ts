@@ -1,0 +1,317 @@
+// What every layer, head, criterion and model is: a module with parameters, buffers and modules inside it. Fields that
+// hold them are found by themselves, in the order of their declaration; there is nothing to register. What a module does
+// with state dicts is in stateDict.ts, how it prints in print.ts, how errors find their way in trace.ts.
+
+import { inspect } from 'node:util';
+import { expected, IsotorchError } from '../errors.js';
+import { Buffer, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import { flag } from './arguments.js';
+import { type Convert, convert } from './convert.js';
+import { snakeCase } from './names.js';
+import { block } from './print.js';
+import { type LoadOptions, type LoadResult, loadInto, type StateDict, type StateSource, stateOf } from './stateDict.js';
+import { traceForward } from './trace.js';
+
+type State = AnyModule | Parameter | Buffer;
+
+/** Any module, whatever its forward takes and gives. */
+export type AnyModule = Module<unknown, never[]>;
+
+interface Registered {
+  value: State;
+  /** How many fields there were before it: its place among them. */
+  after: number;
+}
+
+/**
+ * Base of all modules (`torch.nn.Module`). A class of your own has fields and a `forward`:
+ *
+ * ```ts
+ * class Net extends nn.Module {
+ *   body = new nn.Sequential(new nn.Conv2d(1, 32, 3), new nn.ReLU(), new nn.AdaptiveAvgPool2d(1), new nn.Flatten());
+ *   classifier = new losses.IsoMaxHead(32, 10);
+ *   forward(x: Tensor) { return this.classifier.forward(this.body.forward(x)); }
+ * }
+ * ```
+ *
+ * Public fields that hold a module, an `nn.Parameter` or an `nn.Buffer` belong to it; keys of the state dict are their
+ * names in snake_case. Fields of other values, `null`, and `#private` fields do not. For several modules in one field use
+ * `nn.ModuleList`.
+ *
+ * `Output` and `Inputs` are the types of `forward`, by default one tensor from tensors.
+ */
+export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[]> {
+  /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
+  training = true;
+
+  readonly #registered = new Map<string, Registered>();
+
+  constructor() {
+    traceForward(new.target, Module.prototype);
+  }
+
+  /** What the module computes. */
+  abstract forward(...inputs: Inputs): Output;
+
+  // ---- what is inside
+
+  /** Registers a module under a literal name, for names that no field could have. Returns the module. */
+  registerModule<M extends AnyModule>(name: string, module: M): M {
+    if (!(module instanceof Module)) throw expected('a Module', name, module);
+    return this.#register(name, module);
+  }
+
+  /** Registers a parameter under a literal name. Returns the parameter. */
+  registerParameter(name: string, parameter: Parameter): Parameter {
+    if (!(parameter instanceof Parameter)) throw expected('a Parameter', name, parameter);
+    return this.#register(name, parameter);
+  }
+
+  /** Registers a buffer under a literal name. Returns the buffer. */
+  registerBuffer(name: string, buffer: Buffer): Buffer {
+    if (!(buffer instanceof Buffer)) throw expected('a Buffer', name, buffer);
+    return this.#register(name, buffer);
+  }
+
+  #register<S extends State>(name: string, value: S): S {
+    if (typeof name !== 'string' || name === '' || name.includes('.'))
+      throw expected('a name without dots', 'name', name);
+    if (this.#own().some(([taken]) => taken === name)) throw this.#twice(name);
+    this.#registered.set(name, { value, after: Object.keys(this).length });
+    return value;
+  }
+
+  #twice(name: string): IsotorchError {
+    return new IsotorchError('ERR_ARGUMENT', `${this.constructor.name} has two parts named ${name}`);
+  }
+
+  /**
+   * Everything of this module alone, in order of declaration. A value registered under a literal name has that name only,
+   * even if a field holds it too.
+   */
+  #own(): [string, State][] {
+    const literal = new Set<unknown>();
+    const queue = [...this.#registered];
+    for (const [, { value }] of queue) literal.add(value);
+    const found: [string, State][] = [];
+    for (const [i, field] of Object.keys(this).entries()) {
+      while (queue[0] !== undefined && queue[0][1].after <= i) take(queue.shift() as [string, Registered]);
+      const value: unknown = this[field as keyof this];
+      if (isState(value) && !literal.has(value)) found.push([snakeCase(field), value]);
+      else if (Array.isArray(value) && value.some(isState)) throw this.#inArray(field);
+    }
+    for (const entry of queue) take(entry);
+    const names = new Set<string>();
+    for (const [name] of found) {
+      if (names.has(name)) throw this.#twice(name);
+      names.add(name);
+    }
+    return found;
+
+    function take([name, { value }]: [string, Registered]): void {
+      found.push([name, value]);
+    }
+  }
+
+  #inArray(field: string): IsotorchError {
+    return new IsotorchError(
+      'ERR_ARGUMENT',
+      `${this.constructor.name}.${field} is an array of modules or parameters, which would be neither trained nor saved. ` +
+        `Use new nn.ModuleList(…), or a #private field if they belong to another module`,
+    );
+  }
+
+  #ofKind<T extends State>(kind: abstract new (...args: never[]) => T): Map<string, T> {
+    return new Map(this.#own().filter((entry): entry is [string, T] => entry[1] instanceof kind));
+  }
+
+  /** The parameters of this module itself, without those of modules inside. */
+  ownParameters(): Map<string, Parameter> {
+    return this.#ofKind(Parameter);
+  }
+
+  /** The buffers of this module itself. */
+  ownBuffers(): Map<string, Buffer> {
+    return this.#ofKind(Buffer);
+  }
+
+  /** The modules directly inside, by name. One that is there under two names is there twice. */
+  namedChildren(): Map<string, AnyModule> {
+    return this.#ofKind<AnyModule>(Module);
+  }
+
+  /** The modules directly inside, each once. */
+  children(): AnyModule[] {
+    return [...new Set(this.namedChildren().values())];
+  }
+
+  /** This module (named '') and all inside it, from the outside in, each once, by path: `body.0`. */
+  namedModules(): Map<string, AnyModule> {
+    const found = new Map<string, AnyModule>();
+    const seen = new Set<AnyModule>();
+    const visit = (path: string, module: AnyModule): void => {
+      if (seen.has(module)) return;
+      seen.add(module);
+      found.set(path, module);
+      for (const [name, child] of module.namedChildren()) visit(path === '' ? name : `${path}.${name}`, child);
+    };
+    visit('', this);
+    return found;
+  }
+
+  modules(): AnyModule[] {
+    return [...this.namedModules().values()];
+  }
+
+  #named<T extends Tensor>(own: (module: AnyModule) => Map<string, T>): Map<string, T> {
+    const found = new Map<string, T>();
+    const seen = new Set<T>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, tensor] of own(module)) {
+        if (seen.has(tensor)) continue;
+        seen.add(tensor);
+        found.set(path === '' ? name : `${path}.${name}`, tensor);
+      }
+    }
+    return found;
+  }
+
+  /** All parameters by path, in the order of the state dict; one that modules share appears once, as in PyTorch. */
+  namedParameters(): Map<string, Parameter> {
+    return this.#named((module) => module.ownParameters());
+  }
+
+  /** What an optimizer takes. */
+  parameters(): Parameter[] {
+    return [...this.namedParameters().values()];
+  }
+
+  namedBuffers(): Map<string, Buffer> {
+    return this.#named((module) => module.ownBuffers());
+  }
+
+  buffers(): Buffer[] {
+    return [...this.namedBuffers().values()];
+  }
+
+  /** Calls `fn` with every module inside, innermost first, and last with this one. Returns this module. */
+  apply(fn: (module: AnyModule) => void): this {
+    if (typeof fn !== 'function') throw expected('a function', 'fn', fn);
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  // ---- modes and places
+
+  /** Training mode for this module and all inside (`false`: evaluation mode). Returns this module. */
+  train(mode = true): this {
+    flag(mode, 'mode');
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  /** Evaluation mode. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Whether gradients are computed for the parameters; `false` freezes them. Returns this module. */
+  requiresGrad_(value = true): this {
+    flag(value, 'value');
+    for (const parameter of this.parameters()) parameter.requiresGrad = value;
+    return this;
+  }
+
+  /** Forgets all gradients; with `setToNone: false` fills them with zeros instead. */
+  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+    for (const parameter of this.parameters()) {
+      if (setToNone) parameter.grad = null;
+      else
+        tidy(() => {
+          parameter.grad?.detach().zero_();
+        });
+    }
+  }
+
+  /**
+   * Moves all parameters and buffers, with their gradients, in place: optimizers keep working. A dtype applies to those
+   * that hold floating-point numbers, a memory format to those with four dimensions. Returns this module.
+   * @throws ERR_DTYPE for a dtype without fractions.
+   * @example model.to('cuda'); model.to('float64'); model.to({ device: 'cuda', memoryFormat: 'channels_last' });
+   */
+  to(target: DType | Device | Convert): this {
+    convert([...this.parameters(), ...this.buffers()], target);
+    return this;
+  }
+
+  /** Frees all parameters and buffers now. The module can't be used afterwards. */
+  dispose(): void {
+    for (const tensor of [...this.parameters(), ...this.buffers()]) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  // ---- state
+
+  /**
+   * All parameters and persistent buffers by path, under PyTorch's keys and in its order. The tensors are detached and
+   * share the module's memory: training goes on in them. They belong to whoever called: in a `tidy` scope they end with it.
+   */
+  stateDict(): StateDict {
+    return stateOf(this);
+  }
+
+  /**
+   * Copies the values of `dict` into this module's parameters and buffers, converting dtype and device.
+   * @throws ERR_STATE_DICT that lists all missing, unexpected and unfit keys. Then nothing was changed.
+   * @returns the keys that `strict: false` let pass.
+   * @example resnet.loadStateDict(state_dict, { prefix: 'module.' });
+   */
+  loadStateDict(dict: StateSource, options: LoadOptions = {}): LoadResult {
+    return loadInto(this, dict, options);
+  }
+
+  /** The version of this class's state, which PyTorch writes into files beside the tensors. */
+  get stateVersion(): number {
+    return 1;
+  }
+
+  /** Keys of this module's own under which older files hold its state: old name → present name. */
+  get legacyKeys(): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  /** Whether a state dict whose state of this class has that version (unknown: undefined) is whole without the key. */
+  mayLack(_key: string, _version: number | undefined): boolean {
+    return false;
+  }
+
+  // ---- print
+
+  /** The settings that `toString` shows in parentheses. */
+  extraRepr(): string {
+    return '';
+  }
+
+  /** The module in a few words, for error messages: `Linear 64 → 10`. */
+  brief(): string {
+    return this.constructor.name;
+  }
+
+  /** PyTorch's indented print. */
+  toString(): string {
+    const children = [...this.namedChildren()].map(([name, module]) => [name, module.toString()] as const);
+    return block(this.constructor.name, this.extraRepr(), children);
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+}
+
+function isState(value: unknown): value is State {
+  return value instanceof Module || value instanceof Parameter || value instanceof Buffer;
+}

@@ -1,0 +1,71 @@
+// How a training run begins on disk: which directory, whether it may, with which settings. A run that goes on must do so
+// with the settings it was begun with; what differs is listed.
+
+import type { Statistics } from '../data/index.js';
+import { expected, IsotorchError } from '../errors.js';
+import { describeEnvironment } from './environment.js';
+import type { FitOptions } from './fit.js';
+import type { Recipe } from './recipes.js';
+import { type JsonObject, RunDirectory } from './runDirectory.js';
+
+/** config.json: all that decides a run, after defaults. */
+export function settingsOf(
+  { config, optimizer, seed = 0, train, validation, augment = [] }: FitOptions,
+  recipe: Recipe,
+  normalize: Statistics,
+): JsonObject {
+  const settings = optimizer
+    ? { ...recipe, optimizer: 'given by the caller', schedule: 'given by the caller' }
+    : recipe;
+  return {
+    ...config,
+    training: {
+      recipe: settings as unknown as JsonObject,
+      seed,
+      normalize: { mean: normalize.mean, std: normalize.std },
+      augmentations: augment.length,
+      trainImages: train.size,
+      validationImages: validation?.size ?? 0,
+    },
+  };
+}
+
+/** The run directory of a training that begins or goes on, locked, with its settings and surroundings written down. */
+export function openRun(options: FitOptions, config: JsonObject): RunDirectory | undefined {
+  const { out, overwrite = false, resume = false, train } = options;
+  if (out === undefined) {
+    if (resume) throw expected('the run directory to go on with', 'out', out);
+    return undefined;
+  }
+  const run = resume ? RunDirectory.resume(out) : RunDirectory.create(out, { overwrite });
+  try {
+    if (resume) requireSame(run.config(), config, out);
+    run.makeCheckpointFolder();
+    run.writeConfig(config);
+    run.writeEnvironment(describeEnvironment(train.device));
+    return run;
+  } catch (error) {
+    run.close();
+    throw error;
+  }
+}
+
+/** A run goes on with the settings it was begun with, or its result would be that of neither. */
+function requireSame(before: JsonObject, now: JsonObject, out: string): void {
+  const [old, present] = [flatten(before), flatten(now)];
+  const differ = [...new Set([...old.keys(), ...present.keys()])].filter((key) => old.get(key) !== present.get(key));
+  if (differ.length === 0) return;
+  const list = differ.map((key) => `  ${key}: ${old.get(key) ?? 'not set'} then, ${present.get(key) ?? 'not set'} now`);
+  throw new IsotorchError(
+    'ERR_ARGUMENT',
+    `The run in ${out} was begun with other settings, so it cannot go on with these. Use the same or another directory:\n${list.join('\n')}`,
+  );
+}
+
+/** `training.recipe.epochs` → `4` for every value that is no object. */
+function flatten(value: unknown, path = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Map([[path, JSON.stringify(value)]]);
+  const parts = Object.entries(value).filter(([, part]) => part !== undefined);
+  return new Map(parts.flatMap(([key, part]) => [...flatten(part, path ? `${path}.${key}` : key)]));
+}

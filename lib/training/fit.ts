@@ -1,0 +1,210 @@
+// The trainer: PyTorch's five lines in a loop, with what every run needs around them: a schedule, a held-out set, progress,
+// checkpoints, a way to stop and to go on. It is short so that you can read it, and copy it where yours must differ.
+//
+// A run depends on its seed alone: batch order and augmentations on (seed, epoch), dropout and the like on LibTorch's
+// generator, whose state is part of a checkpoint. So a run that was stopped, even in the middle of an epoch, and goes on
+// ends with the weights of one that was not, bit for bit on the CPU.
+
+import { setImmediate } from 'node:timers/promises';
+import { saveTorch } from '../checkpoint/index.js';
+import type { Augmentation, ImageDataset, Statistics } from '../data/index.js';
+import { expected } from '../errors.js';
+import type { Module } from '../nn/index.js';
+import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
+import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { openRun, settingsOf } from './begin.js';
+import { Meter, type Reading } from './meter.js';
+import { Pace, type Progress } from './pace.js';
+import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
+import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
+import { TrainingState } from './state.js';
+
+/** The second part of a loss: logits [B, classes] and labels int64 [B] → the mean loss, a scalar. */
+export interface Criterion {
+  forward(logits: Tensor, labels: Tensor): Tensor;
+}
+
+export interface FitOptions {
+  /** On its device already; trained in place, and left in evaluation mode. */
+  model: Module;
+  /** Such as `new losses.IsoMaxLoss()`. */
+  criterion: Criterion;
+  /** On the model's device. */
+  train: ImageDataset<Tensor>;
+  /** Held-out images, measured after each epoch; they choose `best.pt` and nothing else. Never the test set. */
+  validation?: ImageDataset<Tensor> | undefined;
+
+  /** @default 'quickstart' */
+  recipe?: RecipeName | Recipe | undefined;
+  /** Changes of the recipe. */
+  epochs?: number | undefined;
+  batchSize?: number | undefined;
+  lr?: number | undefined;
+  /** Instead of the recipe's; a schedule goes with it. */
+  optimizer?: Optimizer;
+  /** Stepped once an epoch. */
+  schedule?: Schedule;
+
+  /** How pixels are normalised. @default the training set's statistics; they serve the validation set too */
+  normalize?: Statistics;
+  /** For the training images. @default none */
+  augment?: readonly Augmentation[];
+  /** Of batch order, augmentation and dropout. Weights are there before `fit`: seed them where they are made. @default 0 */
+  seed?: number;
+
+  /** The run directory. Without one nothing is written. */
+  out?: string | undefined;
+  /** Replace a run that is in `out`. @default false: it is an error */
+  overwrite?: boolean;
+  /** Go on with the run in `out`, given the same model and settings. @default false */
+  resume?: boolean;
+  /** What else belongs into config.json, such as names of data, model and loss. */
+  config?: JsonObject;
+
+  /** Stops training after the step in hand; the run is saved so that it can go on. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Milliseconds between two calls of `onProgress`. Each reads the running loss from the device. @default 250 */
+  progressInterval?: number;
+  onEpoch?: ((record: EpochRecord) => void) | undefined;
+}
+
+export interface FitResult {
+  /** All of the run, those before a resumption included. */
+  readonly epochs: readonly EpochRecord[];
+  /** Whether `signal` ended it early. */
+  readonly stopped: boolean;
+}
+
+/**
+ * Trains a model.
+ *
+ * @throws ERR_ARGUMENT for settings out of range, or that differ from those of the run to go on with; ERR_DATA when the loss
+ *   is no longer finite, with the step; ERR_FILE for a run directory that holds a run already or is in use; ERR_STATE_DICT
+ *   when a checkpoint belongs to another model
+ * @example
+ * const run = await training.fit({ model, criterion, train, validation, recipe: 'isomax-paper', epochs: 30, out: 'runs/a' });
+ * console.log(run.epochs.at(-1)?.validation?.accuracy);
+ */
+export async function fit(options: FitOptions): Promise<FitResult> {
+  const { model, criterion, train, validation, seed = 0, augment = [], signal, onProgress, onEpoch } = options;
+  if (!train || train.size === 0) throw expected('a data set with at least one image', 'train', train);
+  const recipe = resolveRecipe(options.recipe ?? 'quickstart', {
+    epochs: options.epochs,
+    batchSize: options.batchSize,
+    lr: options.lr,
+  });
+  const { epochs, batchSize } = recipe;
+  const normalize = options.normalize ?? train.statistics;
+  const steps = Math.ceil(train.size / batchSize);
+
+  using run = openRun(options, settingsOf(options, recipe, normalize));
+  torch.manualSeed(seed);
+  const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
+  const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
+  using meter = new Meter(train.device);
+  const pace = new Pace({ epochs, steps, interval: options.progressInterval ?? 250, onProgress });
+  const state = new TrainingState({ model, optimizer, schedule, meter, pace });
+  if (run && options.resume && run.hasCheckpoint('state'))
+    await state.load(run.checkpoint('state'), { device: train.device });
+  const records = run ? run.keepEpochs(state.epoch) : [];
+
+  while (state.epoch < epochs) {
+    await trainEpoch();
+    const trained = meter.read(` of epoch ${state.epoch + 1}`);
+    const validated = validation && !signal?.aborted ? await validate(validation) : undefined;
+    if (signal?.aborted) {
+      if (run) await state.save(run.checkpoint('state'));
+      model.eval();
+      return { epochs: records, stopped: true };
+    }
+    const record: EpochRecord = {
+      epoch: state.epoch + 1,
+      loss: trained.loss,
+      accuracy: trained.accuracy,
+      ...(validated && { validation: { loss: validated.loss, accuracy: validated.accuracy } }),
+      learningRate: optimizer.paramGroups[0]!.lr,
+      seconds: pace.seconds,
+      imagesPerSecond: train.size / pace.seconds,
+    };
+    schedule?.step();
+    state.nextEpoch();
+    records.push(record);
+    if (run) await saveEpoch(run, record);
+    onEpoch?.(record);
+  }
+  model.eval();
+  return { epochs: records, stopped: false };
+
+  /** The steps of this epoch that are still to do, up to its end or the signal. */
+  async function trainEpoch(): Promise<void> {
+    model.train();
+    pace.begin(state.step * batchSize);
+    let number = 0;
+    for (const batch of train.batches(batchSize, { shuffle: true, seed, epoch: state.epoch, augment, normalize })) {
+      if (number++ < state.step) continue; // done before the run was stopped
+      if (signal?.aborted) return batch.dispose();
+      tidy(() => {
+        const logits = model.forward(batch.images);
+        const loss = criterion.forward(logits, batch.labels);
+        optimizer.zeroGrad();
+        loss.backward();
+        optimizer.step();
+        meter.add(loss, logits, batch.labels);
+      });
+      state.step++;
+      pace.step();
+      pace.report('train', state.epoch, state.step, steps, meter);
+      await setImmediate(); // signals, timers and input get their turn
+    }
+  }
+
+  /** Loss and accuracy on held-out images; meaningless when the signal came. */
+  async function validate(images: ImageDataset<Tensor>): Promise<Reading> {
+    model.eval();
+    using sums = new Meter(images.device);
+    const loader = images.batches(Math.max(batchSize, 256), { normalize });
+    let step = 0;
+    pace.begin(0);
+    for (const batch of loader) {
+      if (signal?.aborted) {
+        batch.dispose();
+        break;
+      }
+      torch.noGrad(() =>
+        tidy(() => {
+          const logits = model.forward(batch.images);
+          sums.add(criterion.forward(logits, batch.labels), logits, batch.labels);
+        }),
+      );
+      pace.report('validate', state.epoch, ++step, loader.length, sums);
+      await setImmediate();
+    }
+    pace.validated();
+    return sums.read(` of validation after epoch ${state.epoch + 1}`);
+  }
+
+  /** The state comes last: should the process end before it is written, the epoch is done again, to the same bits. */
+  async function saveEpoch(run: RunDirectory, record: EpochRecord): Promise<void> {
+    run.appendEpoch(record);
+    await saveWeights(run.checkpoint('last'));
+    if (record.validation && record.validation.accuracy > state.best) {
+      state.best = record.validation.accuracy;
+      await saveWeights(run.checkpoint('best'));
+    }
+    await state.save(run.checkpoint('state'));
+  }
+
+  /** A plain state dict, as `torch.save(model.state_dict(), path)` writes it. */
+  async function saveWeights(path: string): Promise<void> {
+    const weights = model.stateDict();
+    await saveTorch(path, weights);
+    for (const tensor of weights.values()) tensor.dispose();
+  }
+}
+
+function scheduleOf({ epochs, schedule }: Recipe, optimizer: Optimizer): Schedule | undefined {
+  if (schedule.name === 'constant') return undefined;
+  if (schedule.name === 'cosine') return cosine(optimizer, { epochs, minLr: schedule.minLr });
+  return multiStep(optimizer, { milestones: schedule.milestones, gamma: schedule.gamma });
+}

@@ -1,0 +1,27 @@
+// What can be asked for by name, as plain lists: a command's help reads them without loading LibTorch.
+
+import type { DatasetName } from '../data/index.js';
+import type { LossName } from '../losses/index.js';
+
+export const datasetNames = ['fashion-mnist', 'mnist', 'kmnist', 'notmnist', 'digits'] as const satisfies DatasetName[];
+
+export const modelNames = ['convnet'] as const;
+export type ModelName = (typeof modelNames)[number];
+
+export const lossNames = ['softmax', 'isomax', 'isomaxplus'] as const satisfies LossName[];
+
+export const scoreNames = ['mps', 'es', 'mds'] as const;
+export type ScoreName = (typeof scoreNames)[number];
+
+/** Sets of unknown images: other data sets, the classes that were held out of training, and made-up images. */
+export const unknownNames = [
+  ...datasetNames,
+  'held-out',
+  'uniform-noise',
+  'gaussian-noise',
+  'pixel-shuffled',
+] as const satisfies (DatasetName | string)[];
+export type UnknownName = (typeof unknownNames)[number];
+
+export const augmentationNames = ['crop', 'flip'] as const;
+export type AugmentationName = (typeof augmentationNames)[number];

@@ -1,0 +1,96 @@
+// Everything that a training run needs to go on as if it had never stopped: weights, optimizer, schedule, where it stood,
+// sums of the epoch in hand, and the state of the random numbers. One file, written atomically, in PyTorch's format: Python
+// reads it with torch.load(path, weights_only=True) and finds the weights under 'model'.
+
+import { type LoadTorchOptions, loadTorch, saveTorch } from '../checkpoint/index.js';
+import { IsotorchError } from '../errors.js';
+import type { Module } from '../nn/index.js';
+import type { Optimizer, OptimizerStateSource, Schedule } from '../optim/index.js';
+import { Tensor, tidy, torch } from '../tensor/index.js';
+import type { Meter } from './meter.js';
+import type { Pace } from './pace.js';
+
+export interface TrainingParts {
+  readonly model: Module;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule | undefined;
+  readonly meter: Meter;
+  readonly pace: Pace;
+}
+
+const FORMAT = 'isotorch training state';
+const VERSION = 1;
+
+export class TrainingState {
+  /** The epoch in hand, counted from 0; equal to the number of epochs when all are done. */
+  epoch = 0;
+  /** Steps done in it. */
+  step = 0;
+  /** The best accuracy on the validation set so far. */
+  best = Number.NEGATIVE_INFINITY;
+  readonly #parts: TrainingParts;
+
+  constructor(parts: TrainingParts) {
+    this.#parts = parts;
+  }
+
+  nextEpoch(): void {
+    this.epoch++;
+    this.step = 0;
+    this.#parts.pace.seconds = 0;
+    this.#parts.meter.reset();
+  }
+
+  async save(path: string): Promise<void> {
+    const { model, optimizer, schedule, meter, pace } = this.#parts;
+    const content = {
+      format: FORMAT,
+      version: VERSION,
+      epoch: this.epoch,
+      step: this.step,
+      seconds: pace.seconds,
+      best: this.best,
+      sums: meter.state(),
+      rng: torch.getRngState(),
+      model: model.stateDict(),
+      optimizer: optimizer.stateDict(),
+      schedule: schedule?.stateDict() ?? null,
+    };
+    try {
+      await saveTorch(path, content);
+    } finally {
+      disposeAll(content);
+    }
+  }
+
+  /**
+   * Puts everything back as it was when `path` was saved.
+   * @throws ERR_FORMAT when the file is no training state; ERR_STATE_DICT when it belongs to another model or optimizer
+   */
+  async load(path: string, options: LoadTorchOptions): Promise<void> {
+    const { model, optimizer, schedule, meter, pace } = this.#parts;
+    const file = await loadTorch<Map<string, unknown>>(path, options);
+    try {
+      if (!(file instanceof Map) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
+        throw new IsotorchError('ERR_FORMAT', `${path} is not a training state of version ${VERSION} of isotorch`);
+      model.loadStateDict(file.get('model') as Map<string, Tensor>);
+      optimizer.loadStateDict(file.get('optimizer') as OptimizerStateSource);
+      schedule?.loadStateDict(file.get('schedule') as Map<string, unknown>);
+      meter.loadState(file.get('sums') as Tensor);
+      tidy(() => torch.setRngState((file.get('rng') as Tensor).to('cpu')));
+      this.epoch = file.get('epoch') as number;
+      this.step = file.get('step') as number;
+      this.best = file.get('best') as number;
+      pace.seconds = file.get('seconds') as number;
+    } finally {
+      disposeAll(file);
+    }
+  }
+}
+
+/** Frees the tensors of a tree of Maps, arrays and objects. */
+function disposeAll(value: unknown): void {
+  if (value instanceof Tensor) value.dispose();
+  else if (value instanceof Map || Array.isArray(value)) for (const item of value.values()) disposeAll(item);
+  else if (typeof value === 'object' && value !== null) for (const item of Object.values(value)) disposeAll(item);
+}
