@@ -19,7 +19,8 @@ void WarmUpVectorMath() {
     at::NoGradGuard no_grad;
     for (auto dtype : {at::kFloat, at::kDouble}) {
       at::Tensor x = at::ones({16}, at::TensorOptions().dtype(dtype));
-      for (auto f : {at::sqrt, at::log, at::tanh, at::exp, at::sin, at::cos, at::rsqrt, at::erf, at::log1p, at::expm1}) f(x);
+      for (auto f : {at::sqrt, at::log, at::tanh, at::exp, at::sin, at::cos, at::rsqrt, at::erf, at::log1p, at::expm1})
+        f(x);
     }
   });
 }
@@ -28,8 +29,8 @@ void RequireMatchingLibTorch(Napi::Env env) {
   uint64_t running = aoti_torch_abi_version();
   uint64_t major = running >> 56, minor = (running >> 48) & 0xff;
   if (major == TORCH_VERSION_MAJOR && minor == TORCH_VERSION_MINOR) return;
-  Napi::Error error = Napi::Error::New(env, "This addon was built for LibTorch " + std::string(TORCH_VERSION) + " but found " +
-                                                std::to_string(major) + "." + std::to_string(minor) +
+  Napi::Error error = Napi::Error::New(env, "This addon was built for LibTorch " + std::string(TORCH_VERSION) +
+                                                " but found " + std::to_string(major) + "." + std::to_string(minor) +
                                                 ". Point LIBTORCH at a matching one, or rebuild with `npm run setup`");
   error.Set("code", "ERR_LIBTORCH_VERSION");
   throw error;
@@ -88,7 +89,8 @@ const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, c
   return environment.handles.Get(NumberArgument(info, index, "tensor"));
 }
 
-std::vector<at::Tensor> TensorsArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment, bool optional) {
+std::vector<at::Tensor> TensorsArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment,
+                                        bool optional) {
   if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
     throw Misuse("ERR_ARGUMENT", "Expected a Float64Array of tensors");
   }

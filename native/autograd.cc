@@ -1,7 +1,6 @@
 // Gradients: backward(), grad(), the .grad of a tensor, and the modes that switch recording off.
-#include <torch/csrc/autograd/autograd.h>
-
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bridge.h"
 
@@ -44,13 +43,17 @@ Napi::Value SetGrad(const Napi::CallbackInfo& info, Environment& environment) {
   if (!info[1].IsNull()) {
     gradient = TensorArgument(info, 1, environment);
     if (gradient.sizes() != tensor.sizes()) {
-      throw Misuse("ERR_SHAPE", "Expected a gradient of the tensor's own shape " + c10::str(tensor.sizes()) + " but received " + c10::str(gradient.sizes()));
+      throw Misuse("ERR_SHAPE", "Expected a gradient of the tensor's own shape " + c10::str(tensor.sizes()) +
+                                    " but received " + c10::str(gradient.sizes()));
     }
     if (gradient.scalar_type() != tensor.scalar_type()) {
-      throw Misuse("ERR_DTYPE", std::string("Expected a gradient of the tensor's own dtype ") + DtypeName(tensor.scalar_type()) + " but received " + DtypeName(gradient.scalar_type()));
+      throw Misuse("ERR_DTYPE", std::string("Expected a gradient of the tensor's own dtype ") +
+                                    DtypeName(tensor.scalar_type()) + " but received " +
+                                    DtypeName(gradient.scalar_type()));
     }
     if (gradient.device() != tensor.device()) {
-      throw Misuse("ERR_DEVICE", "Expected a gradient on the tensor's own device " + tensor.device().str() + " but received one on " + gradient.device().str());
+      throw Misuse("ERR_DEVICE", "Expected a gradient on the tensor's own device " + tensor.device().str() +
+                                     " but received one on " + gradient.device().str());
     }
     if (gradient.is_same(tensor)) throw Misuse("ERR_AUTOGRAD", "A tensor can't be its own gradient");
   }

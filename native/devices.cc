@@ -29,7 +29,8 @@ c10::DeviceIndex Index(const Napi::CallbackInfo& info, size_t argument) {
   bool any = at::accelerator::getAccelerator(false).has_value();
   int64_t count = any ? at::accelerator::deviceCount() : 0;
   if (index < 0 || index >= count) {
-    throw Misuse("ERR_DEVICE", "Expected the index of one of " + std::to_string(count) + " accelerators but received " + std::to_string(index));
+    throw Misuse("ERR_DEVICE", "Expected the index of one of " + std::to_string(count) + " accelerators but received " +
+                                   std::to_string(index));
   }
   return static_cast<c10::DeviceIndex>(index);
 }
@@ -75,7 +76,8 @@ at::Generator& GeneratorArgument(const Napi::CallbackInfo& info, size_t index, E
 }
 
 Napi::Value ReleaseGenerator(const Napi::CallbackInfo& info, Environment& environment) {
-  return Napi::Boolean::New(info.Env(), environment.generators.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "generator"))) > 0);
+  return Napi::Boolean::New(
+      info.Env(), environment.generators.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "generator"))) > 0);
 }
 
 Napi::Value SeedGenerator(const Napi::CallbackInfo& info, Environment& environment) {
@@ -87,7 +89,8 @@ Napi::Value SeedGenerator(const Napi::CallbackInfo& info, Environment& environme
 
 // generatorState(generator | device): a uint8 tensor. setGeneratorState(generator | device, state).
 at::Generator AnyGenerator(const Napi::CallbackInfo& info, Environment& environment) {
-  return info[0].IsString() ? DefaultGenerator(StringArgument(info, 0, "device")) : GeneratorArgument(info, 0, environment);
+  return info[0].IsString() ? DefaultGenerator(StringArgument(info, 0, "device"))
+                            : GeneratorArgument(info, 0, environment);
 }
 
 Napi::Value GeneratorState(const Napi::CallbackInfo& info, Environment& environment) {
@@ -113,7 +116,8 @@ Napi::Value GetNumThreads(const Napi::CallbackInfo& info, Environment&) {
 
 Napi::Value SetNumThreads(const Napi::CallbackInfo& info, Environment&) {
   int64_t count = IntegerArgument(info, 0, "number of threads");
-  if (count < 1 || count > 4096) throw Misuse("ERR_ARGUMENT", "Expected 1 to 4096 threads but received " + std::to_string(count));
+  if (count < 1 || count > 4096)
+    throw Misuse("ERR_ARGUMENT", "Expected 1 to 4096 threads but received " + std::to_string(count));
   at::set_num_threads(static_cast<int>(count));
   return info.Env().Undefined();
 }

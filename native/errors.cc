@@ -22,15 +22,17 @@ const char* Classify(const c10::Error& error, const std::string& text) {
   if (dynamic_cast<const c10::IndexError*>(&error)) return "ERR_INDEX";
   if (Mentions(text, {"out of memory", "can't allocate memory"})) return "ERR_OUT_OF_MEMORY";
   if (Mentions(text, {"out of bounds", "out of range", "Dimension out of range"})) return "ERR_INDEX";
-  if (Mentions(text, {"grad can be implicitly created", "requires grad", "require grad", "grad_fn", "backward through the graph", "leaf variable",
-                      "leaf Variable", "inference tensor", "Inference tensors", "inplace operation", "differentiat"})) {
+  if (Mentions(text, {"grad can be implicitly created", "requires grad", "require grad", "grad_fn",
+                      "backward through the graph", "leaf variable", "leaf Variable", "inference tensor",
+                      "Inference tensors", "inplace operation", "differentiat"})) {
     return "ERR_AUTOGRAD";
   }
   if (Mentions(text, {"on the same device", "Expected all tensors to be on", "device type", "Invalid device",
                       "not compiled with CUDA", "CUDA driver", "backend"})) {
     return "ERR_DEVICE";
   }
-  if (Mentions(text, {"shape", "size", "dimension", "numel", "number of elements", "elements", "dim "})) return "ERR_SHAPE";
+  if (Mentions(text, {"shape", "size", "dimension", "numel", "number of elements", "elements", "dim "}))
+    return "ERR_SHAPE";
   if (Mentions(text, {"dtype", "scalar type", "not implemented for '", "ScalarType"})) return "ERR_DTYPE";
   return "ERR_LIBTORCH";
 }
@@ -39,7 +41,8 @@ const char* Classify(const c10::Error& error, const std::string& text) {
 std::string Shortened(const std::string& text) {
   size_t end = text.find(" This could be because");
   if (text.rfind("Could not run", 0) != 0 || end == std::string::npos) return text;
-  return text.substr(0, end) + " This LibTorch has no kernel for it there: check torch.accelerator() and `isotorch doctor`";
+  return text.substr(0, end) +
+         " This LibTorch has no kernel for it there: check torch.accelerator() and `isotorch doctor`";
 }
 
 }  // namespace

@@ -131,19 +131,19 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
   State* state = state_.get();
   Job* raw = job.release();
   state->executor->Push({state,
-                  [state, raw] {
-                    try {
-                      raw->work();
-                    } catch (...) {
-                      raw->failure = DescribeCurrent();
-                    }
-                    raw->work = nullptr;  // its tensors go here, on this thread
-                    if (raw->parallel) ReleaseTeam();
-                    // Refused only while the environment closes; then the job is leaked, since what it holds may
-                    // not be freed off the JavaScript thread.
-                    (void)state->calls.NonBlockingCall(raw);
-                  },
-                  [raw] { delete raw; }});
+                         [state, raw] {
+                           try {
+                             raw->work();
+                           } catch (...) {
+                             raw->failure = DescribeCurrent();
+                           }
+                           raw->work = nullptr;  // its tensors go here, on this thread
+                           if (raw->parallel) ReleaseTeam();
+                           // Refused only while the environment closes; then the job is leaked, since what it holds may
+                           // not be freed off the JavaScript thread.
+                           (void)state->calls.NonBlockingCall(raw);
+                         },
+                         [raw] { delete raw; }});
   return promise;
 }
 

@@ -16,11 +16,11 @@ namespace isotorch {
 struct Job {
   explicit Job(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
   Napi::Promise::Deferred deferred;
-  std::function<void()> work;                     // on the compute thread; may throw
-  std::function<Napi::Value(Napi::Env)> result;   // on the JavaScript thread, after work succeeded
-  Failure failure;                                // code is empty when work succeeded
-  Napi::ObjectReference held;                     // JavaScript memory that work writes into
-  bool parallel = false;                          // work may use LibTorch's thread team
+  std::function<void()> work;                    // on the compute thread; may throw
+  std::function<Napi::Value(Napi::Env)> result;  // on the JavaScript thread, after work succeeded
+  Failure failure;                               // code is empty when work succeeded
+  Napi::ObjectReference held;                    // JavaScript memory that work writes into
+  bool parallel = false;                         // work may use LibTorch's thread team
 };
 
 class Mailbox {

@@ -8,8 +8,8 @@
 namespace isotorch {
 namespace {
 
-constexpr double kIndexRange = 1 << 26;          // 67 million live tensors
-constexpr uint32_t kLastGeneration = 1u << 27;   // index and generation fill a double's 53 bits
+constexpr double kIndexRange = 1 << 26;         // 67 million live tensors
+constexpr uint32_t kLastGeneration = 1u << 27;  // index and generation fill a double's 53 bits
 
 Handle Pack(size_t index, uint32_t generation) { return generation * kIndexRange + static_cast<double>(index); }
 
@@ -27,7 +27,8 @@ Handle Handles::Add(at::Tensor tensor) {
     index = free_.back();
     free_.pop_back();
   } else {
-    if (slots_.size() >= kIndexRange) throw Misuse("ERR_OUT_OF_MEMORY", "More than 67 million live tensors: dispose some, or use tidy()");
+    if (slots_.size() >= kIndexRange)
+      throw Misuse("ERR_OUT_OF_MEMORY", "More than 67 million live tensors: dispose some, or use tidy()");
     index = slots_.size();
     slots_.emplace_back();
   }

@@ -38,7 +38,8 @@ Operator Describe(const c10::OperatorHandle& handle) {
     const c10::AliasInfo* alias = schema.returns()[0].alias_info();
     for (size_t i = 0; alias && alias->isWrite() && i < schema.arguments().size(); i++) {
       const c10::AliasInfo* other = schema.arguments()[i].alias_info();
-      if (other && other->isWrite() && other->beforeSets() == alias->beforeSets()) op.result_is_argument = static_cast<int32_t>(i);
+      if (other && other->isWrite() && other->beforeSets() == alias->beforeSets())
+        op.result_is_argument = static_cast<int32_t>(i);
     }
   }
   return op;
@@ -56,11 +57,13 @@ napi_value Call(napi_env env, napi_callback_info info) {
   const Operator* op = nullptr;
   try {
     int32_t number;
-    if (count < 1 || napi_get_value_int32(env, values[0], &number) != napi_ok) throw Misuse("ERR_OPERATOR", "Expected an operator's number");
+    if (count < 1 || napi_get_value_int32(env, values[0], &number) != napi_ok)
+      throw Misuse("ERR_OPERATOR", "Expected an operator's number");
     op = &Operators::All().At(number);
     size_t expected = op->arguments.size();
     if (count - 1 > expected) {
-      throw Misuse("ERR_ARGUMENT", "Expected at most " + std::to_string(expected) + " arguments but received " + std::to_string(count - 1));
+      throw Misuse("ERR_ARGUMENT", "Expected at most " + std::to_string(expected) + " arguments but received " +
+                                       std::to_string(count - 1));
     }
     torch::jit::Stack stack;
     stack.reserve(expected);
@@ -87,7 +90,9 @@ napi_value Call(napi_env env, napi_callback_info info) {
       context.operator_name = op->name;
       context.schema = op->schema;
       for (size_t i = 1; i < count; i++) {
-        context.received += (i > 1 ? ", " : "") + Describe(env, values[i], i - 1 < op->arguments.size() ? op->arguments[i - 1] : Plan(), environment);
+        context.received +=
+            (i > 1 ? ", " : "") +
+            Describe(env, values[i], i - 1 < op->arguments.size() ? op->arguments[i - 1] : Plan(), environment);
       }
     }
     ThrowCurrent(env, context);
@@ -119,7 +124,8 @@ int32_t Operators::Number(const c10::OperatorName& name) {
 const Operator& Operators::At(int32_t number) {
   Registry& registry = TheRegistry();
   std::lock_guard lock(registry.mutex);
-  if (number < 0 || static_cast<size_t>(number) >= registry.operators.size()) throw Misuse("ERR_OPERATOR", "Expected an operator's number");
+  if (number < 0 || static_cast<size_t>(number) >= registry.operators.size())
+    throw Misuse("ERR_OPERATOR", "Expected an operator's number");
   return registry.operators[number];
 }
 

@@ -29,7 +29,8 @@ Carrier CarrierOf(at::ScalarType dtype) {
     default: break;
   }
   if (c10::elementSize(dtype) == 1 && !c10::isQIntType(dtype)) return {napi_uint8_array, 1};  // uint8, bool, float8
-  throw Misuse("ERR_DTYPE", std::string("Expected a tensor of plain numbers but received ") + DtypeName(dtype) + "; convert it first");
+  throw Misuse("ERR_DTYPE", std::string("Expected a tensor of plain numbers but received ") + DtypeName(dtype) +
+                                "; convert it first");
 }
 
 void RequireDense(const at::Tensor& tensor) {
@@ -61,15 +62,18 @@ Napi::Value FromTypedArray(const Napi::CallbackInfo& info, Environment& environm
   uint64_t elements = 1;
   for (int64_t size : shape) {
     if (size < 0) throw Misuse("ERR_SHAPE", "Expected sizes of at least 0 for shape but received " + c10::str(shape));
-    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements)) throw Misuse("ERR_SHAPE", "The shape " + c10::str(shape) + " has too many elements");
+    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements))
+      throw Misuse("ERR_SHAPE", "The shape " + c10::str(shape) + " has too many elements");
   }
   uint64_t bytes;
   if (__builtin_mul_overflow(elements, c10::elementSize(dtype), &bytes) || bytes != array.ByteLength()) {
     throw Misuse("ERR_SHAPE", std::string("Expected data of ") + std::to_string(elements) + " " + DtypeName(dtype) +
-                                  " elements for shape " + c10::str(shape) + " but received " + std::to_string(array.ByteLength()) + " bytes");
+                                  " elements for shape " + c10::str(shape) + " but received " +
+                                  std::to_string(array.ByteLength()) + " bytes");
   }
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
-  if (bytes > 0) memcpy(tensor.mutable_data_ptr(), static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
+  if (bytes > 0)
+    memcpy(tensor.mutable_data_ptr(), static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
   AccountMemory(env, environment);
   return ToJs(env, environment, tensor);
 }
@@ -84,7 +88,9 @@ Napi::Value NewTypedArray(Napi::Env env, at::ScalarType dtype, int64_t elements,
 constexpr int64_t kLargestBuffer = (int64_t{1} << 32) - 1;
 
 void RequireFits(int64_t bytes) {
-  if (bytes > kLargestBuffer) throw Misuse("ERR_ARGUMENT", "Expected at most 4 GiB in one TypedArray but the tensor has " + std::to_string(bytes) + " bytes; read it in parts");
+  if (bytes > kLargestBuffer)
+    throw Misuse("ERR_ARGUMENT", "Expected at most 4 GiB in one TypedArray but the tensor has " +
+                                     std::to_string(bytes) + " bytes; read it in parts");
 }
 
 Napi::Value ToArraySync(const Napi::CallbackInfo& info, Environment& environment) {
@@ -118,7 +124,9 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   auto dtype = tensor.scalar_type();
   auto elements = tensor.numel();
   auto* raw = job.get();
-  job->result = [raw, dtype, elements](Napi::Env env) { return NewTypedArray(env, dtype, elements, raw->held.Value().As<Napi::ArrayBuffer>()); };
+  job->result = [raw, dtype, elements](Napi::Env env) {
+    return NewTypedArray(env, dtype, elements, raw->held.Value().As<Napi::ArrayBuffer>());
+  };
   return environment.mailbox->Send(env, std::move(job));
 }
 
@@ -128,7 +136,8 @@ Napi::Value StorageInfo(const Napi::CallbackInfo& info, Environment& environment
   const at::Tensor& tensor = TensorArgument(info, 0, environment);
   RequireDense(tensor);
   Napi::Object object = Napi::Object::New(env);
-  object["id"] = Napi::BigInt::New(env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tensor.storage().unsafeGetStorageImpl())));
+  object["id"] = Napi::BigInt::New(
+      env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tensor.storage().unsafeGetStorageImpl())));
   object["nbytes"] = Napi::Number::New(env, static_cast<double>(tensor.storage().nbytes()));
   return object;
 }
@@ -140,7 +149,9 @@ Napi::Value StorageBytes(const Napi::CallbackInfo& info, Environment& environmen
   RequireDense(tensor);
   auto bytes = static_cast<int64_t>(tensor.storage().nbytes());
   RequireFits(bytes);
-  at::Tensor whole = at::empty({0}, tensor.options().dtype(at::kByte).requires_grad(false)).set_(tensor.storage(), 0, {bytes}, {1}).to(at::kCPU);
+  at::Tensor whole = at::empty({0}, tensor.options().dtype(at::kByte).requires_grad(false))
+                         .set_(tensor.storage(), 0, {bytes}, {1})
+                         .to(at::kCPU);
   auto buffer = Napi::ArrayBuffer::New(env, bytes);
   if (bytes > 0) memcpy(buffer.Data(), whole.const_data_ptr(), bytes);
   return Napi::Uint8Array::New(env, bytes, buffer, 0);

@@ -45,7 +45,8 @@ Napi::Value IsContiguous(const Napi::CallbackInfo& info, Environment& environmen
 Napi::Value Item(const Napi::CallbackInfo& info, Environment& environment) {
   const at::Tensor& tensor = TensorArgument(info, 0, environment);
   if (tensor.numel() != 1) {
-    throw Misuse("ERR_SHAPE", "item: expected a tensor of one element but received one of shape " + c10::str(tensor.sizes()));
+    throw Misuse("ERR_SHAPE",
+                 "item: expected a tensor of one element but received one of shape " + c10::str(tensor.sizes()));
   }
   Plan plan;
   plan.kind = Kind::kScalar;

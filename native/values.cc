@@ -1,17 +1,17 @@
+// JavaScript value → LibTorch value, by the schema's plan for it; and the words for one that does not fit.
 #include "values.h"
 
-#include <c10/core/Layout.h>
-#include <c10/core/MemoryFormat.h>
-
 #include <cmath>
+
+#include "names.h"
 
 namespace isotorch {
 namespace {
 
 constexpr double kSafe = 9007199254740991.0;  // 2^53 − 1
 
-[[noreturn]] void Wrong(napi_env env, napi_value value, const Plan& plan, const char* what, const Environment& environment,
-                        const char* code = "ERR_ARGUMENT") {
+[[noreturn]] void Wrong(napi_env env, napi_value value, const Plan& plan, const char* what,
+                        const Environment& environment, const char* code = "ERR_ARGUMENT") {
   throw Misuse(code, std::string("Expected ") + what + " for " + plan.name + " but received " +
                          Describe(env, value, plan, environment));
 }
@@ -42,34 +42,14 @@ bool ToInt(napi_env env, napi_value value, int64_t& out) {
   return napi_get_value_bigint_int64(env, value, &out, &lossless) == napi_ok && lossless;
 }
 
-napi_value FromInt(napi_env env, int64_t value) {
-  napi_value result;
-  if (std::abs(static_cast<double>(value)) <= kSafe) {
-    Check(env, napi_create_double(env, static_cast<double>(value), &result));
-  } else {
-    Check(env, napi_create_bigint_int64(env, value, &result));
-  }
-  return result;
-}
-
-napi_value FromDouble(napi_env env, double value) {
-  napi_value result;
-  Check(env, napi_create_double(env, value, &result));
-  return result;
-}
-
-napi_value FromText(napi_env env, const std::string& text) {
-  napi_value result;
-  Check(env, napi_create_string_utf8(env, text.data(), text.size(), &result));
-  return result;
-}
-
 bool ToComplex(napi_env env, napi_value value, c10::complex<double>& out) {
   napi_value part;
   double real, imag;
   if (TypeOf(env, value) != napi_object) return false;
-  if (napi_get_named_property(env, value, "re", &part) != napi_ok || napi_get_value_double(env, part, &real) != napi_ok) return false;
-  if (napi_get_named_property(env, value, "im", &part) != napi_ok || napi_get_value_double(env, part, &imag) != napi_ok) return false;
+  if (napi_get_named_property(env, value, "re", &part) != napi_ok || napi_get_value_double(env, part, &real) != napi_ok)
+    return false;
+  if (napi_get_named_property(env, value, "im", &part) != napi_ok || napi_get_value_double(env, part, &imag) != napi_ok)
+    return false;
   out = {real, imag};
   return true;
 }
@@ -95,17 +75,9 @@ bool ToScalar(napi_env env, napi_value value, at::Scalar& out) {
   return true;
 }
 
-const std::pair<const char*, at::MemoryFormat> kMemoryFormats[] = {
-    {"contiguous_format", at::MemoryFormat::Contiguous},
-    {"preserve_format", at::MemoryFormat::Preserve},
-    {"channels_last", at::MemoryFormat::ChannelsLast},
-    {"channels_last_3d", at::MemoryFormat::ChannelsLast3d}};
-const std::pair<const char*, at::Layout> kLayouts[] = {
-    {"strided", at::kStrided},     {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr},
-    {"sparse_csc", at::kSparseCsc}, {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}};
-
 template <typename Table>
-auto Named(napi_env env, napi_value value, const Plan& plan, const Table& table, const char* what, const Environment& environment) {
+auto Named(napi_env env, napi_value value, const Plan& plan, const Table& table, const char* what,
+           const Environment& environment) {
   std::string name = TypeOf(env, value) == napi_string ? Text(env, value) : "";
   for (const auto& [text, meaning] : table) {
     if (name == text) return meaning;
@@ -121,11 +93,11 @@ const at::Tensor& TensorFrom(napi_env env, napi_value value, const Plan& plan, c
 
 c10::IValue Single(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
   switch (plan.kind) {
-    case Kind::kTensor:
-      return TensorFrom(env, value, plan, environment);
+    case Kind::kTensor: return TensorFrom(env, value, plan, environment);
     case Kind::kInt: {
       int64_t integer;
-      if (!ToInt(env, value, integer)) Wrong(env, value, plan, "an integer (a safe number, or a bigint of 64 bits)", environment);
+      if (!ToInt(env, value, integer))
+        Wrong(env, value, plan, "an integer (a safe number, or a bigint of 64 bits)", environment);
       return integer;
     }
     case Kind::kFloat: {
@@ -140,7 +112,8 @@ c10::IValue Single(napi_env env, napi_value value, const Plan& plan, const Envir
     }
     case Kind::kScalar: {
       at::Scalar scalar;
-      if (!ToScalar(env, value, scalar)) Wrong(env, value, plan, "a number, bigint, boolean or { re, im }", environment);
+      if (!ToScalar(env, value, scalar))
+        Wrong(env, value, plan, "a number, bigint, boolean or { re, im }", environment);
       return scalar;
     }
     case Kind::kComplex: {
@@ -159,13 +132,15 @@ c10::IValue Single(napi_env env, napi_value value, const Plan& plan, const Envir
         Wrong(env, value, plan, "a device such as 'cpu' or 'cuda:0'", environment, "ERR_DEVICE");
       }
     case Kind::kDtype:
-      if (TypeOf(env, value) != napi_string) Wrong(env, value, plan, "a dtype such as 'float32'", environment, "ERR_DTYPE");
+      if (TypeOf(env, value) != napi_string)
+        Wrong(env, value, plan, "a dtype such as 'float32'", environment, "ERR_DTYPE");
       return static_cast<int64_t>(DtypeFromName(Text(env, value)));
     case Kind::kLayout:
       return static_cast<int64_t>(Named(env, value, plan, kLayouts, "a layout such as 'strided'", environment));
     case Kind::kMemoryFormat:
       return static_cast<int64_t>(Named(env, value, plan, kMemoryFormats,
-                                        "'contiguous_format', 'preserve_format', 'channels_last' or 'channels_last_3d'", environment));
+                                        "'contiguous_format', 'preserve_format', 'channels_last' or 'channels_last_3d'",
+                                        environment));
     case Kind::kGenerator: {
       double number;
       if (napi_get_value_double(env, value, &number) == napi_ok && number >= 0 && number < 4294967296.0) {
@@ -174,15 +149,15 @@ c10::IValue Single(napi_env env, napi_value value, const Plan& plan, const Envir
       }
       Wrong(env, value, plan, "a Generator", environment);
     }
-    case Kind::kUnsupported:
-      break;
+    case Kind::kUnsupported: break;
   }
   throw Misuse("ERR_ARGUMENT", "Expected " + plan.type + " for " + plan.name + ", which has no JavaScript counterpart");
 }
 
 // Calls `each(element, index)`. A typed array gives its numbers without one napi call each.
 template <typename Each>
-void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char* what, const Environment& environment, Each each) {
+void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char* what, const Environment& environment,
+                    Each each) {
   bool is;
   Check(env, napi_is_array(env, value, &is));
   if (is) {
@@ -220,8 +195,10 @@ c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environ
         c10::List<std::optional<at::Tensor>> list;
         list.reserve(length);
         for (size_t i = 0; i < length; i++) {
-          if (handles[i] == 0) list.push_back(std::nullopt);
-          else list.push_back(environment.handles.Get(handles[i]));
+          if (handles[i] == 0)
+            list.push_back(std::nullopt);
+          else
+            list.push_back(environment.handles.Get(handles[i]));
         }
         return list;
       }
@@ -243,9 +220,11 @@ c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environ
     case Kind::kFloat: {
       std::vector<double> list;
       double number;
-      if (plan.repeat > 0 && napi_get_value_double(env, value, &number) == napi_ok) return std::vector<double>(plan.repeat, number);
+      if (plan.repeat > 0 && napi_get_value_double(env, value, &number) == napi_ok)
+        return std::vector<double>(plan.repeat, number);
       ForEachElement(env, value, plan, "an array of numbers", environment, [&](napi_value element) {
-        if (napi_get_value_double(env, element, &number) != napi_ok) Wrong(env, value, plan, "an array of numbers", environment);
+        if (napi_get_value_double(env, element, &number) != napi_ok)
+          Wrong(env, value, plan, "an array of numbers", environment);
         list.push_back(number);
       });
       return list;
@@ -254,7 +233,8 @@ c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environ
       c10::List<bool> list;
       bool boolean;
       ForEachElement(env, value, plan, "an array of booleans", environment, [&](napi_value element) {
-        if (napi_get_value_bool(env, element, &boolean) != napi_ok) Wrong(env, value, plan, "an array of booleans", environment);
+        if (napi_get_value_bool(env, element, &boolean) != napi_ok)
+          Wrong(env, value, plan, "an array of booleans", environment);
         list.push_back(boolean);
       });
       return list;
@@ -276,59 +256,8 @@ c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environ
       });
       return list;
     }
-    default:
-      return Single(env, value, plan, environment);  // throws: unsupported
+    default: return Single(env, value, plan, environment);  // throws: unsupported
   }
-}
-
-napi_value Generic(napi_env env, const c10::IValue& value, const Plan& plan, Environment& environment) {
-  napi_value result;
-  if (value.isNone()) {
-    Check(env, napi_get_null(env, &result));
-  } else if (value.isTensor()) {
-    const at::Tensor& tensor = value.toTensor();
-    if (!tensor.defined()) {
-      Check(env, napi_get_null(env, &result));
-    } else {
-      return FromDouble(env, environment.handles.Add(tensor));
-    }
-  } else if (value.isInt()) {
-    if (plan.kind == Kind::kDtype) return FromText(env, DtypeName(static_cast<at::ScalarType>(value.toInt())));
-    if (plan.kind == Kind::kLayout || plan.kind == Kind::kMemoryFormat) {
-      auto find = [&](const auto& table) {
-        for (const auto& [text, meaning] : table) {
-          if (static_cast<int64_t>(meaning) == value.toInt()) return FromText(env, text);
-        }
-        return FromInt(env, value.toInt());
-      };
-      return plan.kind == Kind::kLayout ? find(kLayouts) : find(kMemoryFormats);
-    }
-    return FromInt(env, value.toInt());
-  } else if (value.isDouble()) {
-    return FromDouble(env, value.toDouble());
-  } else if (value.isBool()) {
-    Check(env, napi_get_boolean(env, value.toBool(), &result));
-  } else if (value.isString()) {
-    return FromText(env, value.toStringRef());
-  } else if (value.isDevice()) {
-    return FromText(env, value.toDevice().str());
-  } else if (value.isComplexDouble()) {
-    auto complex = value.toComplexDouble();
-    Check(env, napi_create_object(env, &result));
-    Check(env, napi_set_named_property(env, result, "re", FromDouble(env, complex.real())));
-    Check(env, napi_set_named_property(env, result, "im", FromDouble(env, complex.imag())));
-  } else if (value.isList()) {
-    auto list = value.toList();
-    Check(env, napi_create_array_with_length(env, list.size(), &result));
-    for (size_t i = 0; i < list.size(); i++) Check(env, napi_set_element(env, result, i, Generic(env, list.get(i), plan, environment)));
-  } else if (value.isTuple()) {
-    const auto& elements = value.toTupleRef().elements();
-    Check(env, napi_create_array_with_length(env, elements.size(), &result));
-    for (size_t i = 0; i < elements.size(); i++) Check(env, napi_set_element(env, result, i, Generic(env, elements[i], plan, environment)));
-  } else {
-    throw Misuse("ERR_LIBTORCH", "The result " + plan.name + " is a " + value.tagKind() + ", which has no JavaScript counterpart");
-  }
-  return result;
 }
 
 Kind KindOf(const c10::Type& type) {
@@ -403,54 +332,6 @@ c10::IValue FromJs(napi_env env, napi_value value, const Plan& plan, const Envir
   return plan.list ? List(env, value, plan, environment) : Single(env, value, plan, environment);
 }
 
-napi_value ToJs(napi_env env, const c10::IValue& value, const Plan& plan, Environment& environment) {
-  return Generic(env, value, plan, environment);
-}
-
-const char* DtypeName(at::ScalarType dtype) {
-  switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kDouble: return "float64";
-    case at::kHalf: return "float16";
-    case at::kByte: return "uint8";
-    case at::kChar: return "int8";
-    case at::kShort: return "int16";
-    case at::kInt: return "int32";
-    case at::kLong: return "int64";
-    case at::ScalarType::UInt16: return "uint16";
-    case at::ScalarType::UInt32: return "uint32";
-    case at::ScalarType::UInt64: return "uint64";
-    case at::kComplexHalf: return "complex32";
-    case at::kComplexFloat: return "complex64";
-    case at::kComplexDouble: return "complex128";
-    case at::kBFloat16: return "bfloat16";
-    case at::kBool: return "bool";
-    case at::ScalarType::Float8_e5m2: return "float8_e5m2";
-    case at::ScalarType::Float8_e4m3fn: return "float8_e4m3fn";
-    case at::ScalarType::Float8_e5m2fnuz: return "float8_e5m2fnuz";
-    case at::ScalarType::Float8_e4m3fnuz: return "float8_e4m3fnuz";
-    case at::ScalarType::Float8_e8m0fnu: return "float8_e8m0fnu";
-    case at::kQInt8: return "qint8";
-    case at::kQUInt8: return "quint8";
-    case at::kQInt32: return "qint32";
-    default: return c10::toString(dtype);
-  }
-}
-
-at::ScalarType DtypeFromName(const std::string& name) {
-  static const auto* by_name = [] {
-    auto* table = new std::unordered_map<std::string, at::ScalarType>;
-    for (int i = 0; i < static_cast<int>(at::ScalarType::Undefined); i++) {
-      auto dtype = static_cast<at::ScalarType>(i);
-      table->emplace(DtypeName(dtype), dtype);
-    }
-    return table;
-  }();
-  auto found = by_name->find(name);
-  if (found != by_name->end()) return found->second;
-  throw Misuse("ERR_DTYPE", "Expected a dtype such as 'float32', 'int64' or 'bfloat16' but received '" + name + "'");
-}
-
 std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
   switch (TypeOf(env, value)) {
     case napi_undefined: return "nothing";
@@ -479,7 +360,8 @@ std::string Describe(napi_env env, napi_value value, const Plan& plan, const Env
   }
   const double* handles;
   size_t length;
-  if (plan.kind == Kind::kTensor && Doubles(env, value, handles, length)) return "a list of " + std::to_string(length) + " tensors";
+  if (plan.kind == Kind::kTensor && Doubles(env, value, handles, length))
+    return "a list of " + std::to_string(length) + " tensors";
   bool is = false;
   if (napi_is_array(env, value, &is) == napi_ok && is) {
     uint32_t count;
@@ -488,7 +370,8 @@ std::string Describe(napi_env env, napi_value value, const Plan& plan, const Env
     for (uint32_t i = 0; i < std::min(count, 8u); i++) {
       napi_value element;
       Check(env, napi_get_element(env, value, i, &element));
-      text += (i ? ", " : "") + (TypeOf(env, element) == napi_object ? "…" : Describe(env, element, Plan(), environment));
+      text +=
+          (i ? ", " : "") + (TypeOf(env, element) == napi_object ? "…" : Describe(env, element, Plan(), environment));
     }
     return text + (count > 8 ? ", …]" : "]");
   }

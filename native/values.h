@@ -33,12 +33,12 @@ struct Plan {
   std::string name;
   Kind kind = Kind::kUnsupported;
   bool list = false;
-  bool optional = false;          // the whole value may be null
-  bool optional_elements = false; // elements of the list may be null
+  bool optional = false;           // the whole value may be null
+  bool optional_elements = false;  // elements of the list may be null
   bool keyword_only = false;
-  int32_t repeat = 0;             // int[2]: a single number stands for two
+  int32_t repeat = 0;  // int[2]: a single number stands for two
   std::optional<c10::IValue> default_value;
-  std::string type;               // in PyTorch's notation, for messages and for the generator
+  std::string type;  // in PyTorch's notation, for messages and for the generator
 };
 Plan PlanFor(const c10::Argument& argument);
 

@@ -70,13 +70,13 @@ class SoftMaxHead(nn.Linear):
         nn.init.uniform_(self.weight, -math.sqrt(1 / self.in_features), math.sqrt(1 / self.in_features))
         nn.init.zeros_(self.bias)
 
-def block(a, b): return [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
+def block(a, b, s=1): return [nn.Conv2d(a, b, 3, stride=s, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
 
 class ConvNet(nn.Module):
     def __init__(self, head):
         super().__init__()
-        self.body = nn.Sequential(*block(1, 16), nn.MaxPool2d(2), *block(16, 32), *block(32, 32), nn.MaxPool2d(2),
-                                  *block(32, 64), *block(64, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.body = nn.Sequential(*block(1, 16), *block(16, 32, 2), *block(32, 32), *block(32, 64, 2), *block(64, 64),
+                                  nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = head
     def forward(self, x): return self.classifier(self.body(x))
 

@@ -10,13 +10,12 @@ export const INTERRUPTED = 130;
  */
 const SAME_PRESS_MS = 300;
 
-export interface Interrupt extends Disposable {
-  /** Aborted by the first signal. */
-  readonly signal: AbortSignal;
-}
-
-/** Listens until disposed. `onFirst` tells the person that the signal was heard. */
-export function listenForInterrupt(onFirst: () => void): Interrupt {
+/**
+ * Listens until the process ends: a signal that comes while a command is finishing must not cut it off.
+ * @param onFirst tells the person that the signal was heard
+ * @returns aborted by the first signal
+ */
+export function listenForInterrupt(onFirst: () => void): AbortSignal {
   const controller = new AbortController();
   let first = 0;
   const hear = (): void => {
@@ -28,11 +27,5 @@ export function listenForInterrupt(onFirst: () => void): Interrupt {
   };
   process.on('SIGINT', hear);
   process.on('SIGTERM', hear);
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      process.off('SIGINT', hear);
-      process.off('SIGTERM', hear);
-    },
-  };
+  return controller.signal;
 }

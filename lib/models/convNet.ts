@@ -1,17 +1,7 @@
 // A small convolutional network for small images: good for Fashion-MNIST in minutes on two cores.
 
 import { expected, IsotorchError } from '../errors.js';
-import {
-  AdaptiveAvgPool2d,
-  BatchNorm2d,
-  Conv2d,
-  Flatten,
-  Linear,
-  MaxPool2d,
-  Module,
-  ReLU,
-  Sequential,
-} from '../nn/index.js';
+import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, Module, ReLU, Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 /** Makes the last layer: features [N, numFeatures] → logits [N, numClasses]. */
@@ -48,11 +38,9 @@ export class ConvNet extends Module {
     this.numClasses = numClasses;
     this.body = new Sequential(
       ...block(inChannels, width),
-      new MaxPool2d(2),
-      ...block(width, 2 * width),
+      ...block(width, 2 * width, 2),
       ...block(2 * width, 2 * width),
-      new MaxPool2d(2),
-      ...block(2 * width, 4 * width),
+      ...block(2 * width, 4 * width, 2),
       ...block(4 * width, 4 * width),
       new AdaptiveAvgPool2d(1),
       new Flatten(),
@@ -80,13 +68,17 @@ export class ConvNet extends Module {
 }
 
 /** 3×3 convolution, batch norm, ReLU. The convolution has no bias: the norm would take it away again. */
-function block(from: number, to: number): Module[] {
-  return [new Conv2d(from, to, 3, { padding: 1, bias: false }), new BatchNorm2d(to), new ReLU({ inplace: true })];
+function block(from: number, to: number, stride = 1): Module[] {
+  return [
+    new Conv2d(from, to, 3, { stride, padding: 1, bias: false }),
+    new BatchNorm2d(to),
+    new ReLU({ inplace: true }),
+  ];
 }
 
 /**
- * Five 3×3 conv-BN-ReLU layers with 16, 32, 32, 64 and 64 channels (times `width` / 16), max-pooling after the first and
- * the third, the mean over what is left of the image, and the head. Images of 4×4 pixels or more.
+ * Five 3×3 conv-BN-ReLU layers with 16, 32, 32, 64 and 64 channels (times `width` / 16), the second and the
+ * fourth with stride 2, then the mean over what is left of the image, and the head.
  *
  * State: `body.0.weight` … and `classifier.*`.
  * @throws ERR_ARGUMENT for sizes that are no positive whole numbers.

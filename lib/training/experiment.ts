@@ -72,7 +72,6 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
   using model = makeModel(experiment, train, device);
   const [, height, width] = train.shape;
   const augmentations = { crop: () => data.randomCrop([height, width], 4), flip: () => data.randomHorizontalFlip() };
-  // biome-ignore lint/suspicious/noFocusedTests: this fit is no test
   const result = await fit({
     model,
     criterion: losses.byName(experiment.loss).criterion(),
@@ -198,7 +197,9 @@ export function makeModel(
   if (!Object.hasOwn(makers, model)) throw expected(`one of ${Object.keys(makers).join(', ')}`, 'model', model);
   const { head } = losses.byName(loss);
   torch.manualSeed(seed);
-  return makers[model]({ inChannels: images.shape[0], numClasses: images.classes.length, head }).to(device);
+  const made = makers[model]({ inChannels: images.shape[0], numClasses: images.classes.length, head });
+  // LibTorch's convolutions take a quarter less time on the CPU when channels lie beside each other.
+  return made.to({ device, memoryFormat: 'channels_last' });
 }
 
 /** A state dict, at the top of the file or where PyTorch's users put it. */

@@ -19,15 +19,20 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 void CheckInputs(const at::Tensor& features, const at::Tensor& prototypes) {
-  TORCH_CHECK(features.dim() == 2 && prototypes.dim() == 2, "expected features of shape [N, d] and prototypes of shape [C, d], received shapes ",
+  TORCH_CHECK(features.dim() == 2 && prototypes.dim() == 2,
+              "expected features of shape [N, d] and prototypes of shape [C, d], received shapes ", features.sizes(),
+              " and ", prototypes.sizes());
+  TORCH_CHECK(features.size(1) == prototypes.size(1),
+              "expected features and prototypes with the same size of their last dimension, received shapes ",
               features.sizes(), " and ", prototypes.sizes());
-  TORCH_CHECK(features.size(1) == prototypes.size(1), "expected features and prototypes with the same size of their last dimension, received shapes ",
-              features.sizes(), " and ", prototypes.sizes());
-  TORCH_CHECK(features.scalar_type() == prototypes.scalar_type(), "expected features and prototypes of the same dtype, received ",
-              features.scalar_type(), " and ", prototypes.scalar_type());
-  TORCH_CHECK(at::isFloatingType(features.scalar_type()), "expected features of a floating dtype, received ", features.scalar_type());
-  TORCH_CHECK(features.device() == prototypes.device(), "expected features and prototypes on the same device, received ", features.device(),
-              " and ", prototypes.device());
+  TORCH_CHECK(features.scalar_type() == prototypes.scalar_type(),
+              "expected features and prototypes of the same dtype, received ", features.scalar_type(), " and ",
+              prototypes.scalar_type());
+  TORCH_CHECK(at::isFloatingType(features.scalar_type()), "expected features of a floating dtype, received ",
+              features.scalar_type());
+  TORCH_CHECK(features.device() == prototypes.device(),
+              "expected features and prototypes on the same device, received ", features.device(), " and ",
+              prototypes.device());
 }
 
 // Half types are computed in float32: differences of close numbers need the digits.
@@ -57,15 +62,16 @@ std::tuple<at::Tensor, at::Tensor> DistanceLogitsBackward(const at::Tensor& grad
 
 // The backward as a function of its own, so that a second derivative is refused in words instead of being wrong.
 struct BackwardFunction : torch::autograd::Function<BackwardFunction> {
-  static variable_list forward(AutogradContext*, const at::Tensor& grad_logits, const at::Tensor& features, const at::Tensor& prototypes,
-                               const at::Tensor& logits) {
+  static variable_list forward(AutogradContext*, const at::Tensor& grad_logits, const at::Tensor& features,
+                               const at::Tensor& prototypes, const at::Tensor& logits) {
     at::AutoDispatchBelowADInplaceOrView guard;
     auto [grad_f, grad_p] = DistanceLogitsBackward(grad_logits, features, prototypes, logits);
     return {grad_f, grad_p};
   }
   static variable_list backward(AutogradContext*, const variable_list&) {
-    TORCH_CHECK(false, "isomax::distance_logits is differentiable once: its second derivative is not defined. "
-                       "Ask for gradients without createGraph");
+    TORCH_CHECK(false,
+                "isomax::distance_logits is differentiable once: its second derivative is not defined. "
+                "Ask for gradients without createGraph");
   }
 };
 

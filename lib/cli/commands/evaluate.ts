@@ -87,7 +87,7 @@ async function evaluate(run: string | undefined, flags: EvaluateFlags, command: 
   );
 
   const progress = new ProgressPrinter();
-  using interrupt = listenForInterrupt(() => progress.line('Stopping; Ctrl-C again ends at once.'));
+  const signal = listenForInterrupt(() => progress.line('Stopping; Ctrl-C again ends at once.'));
   const { evaluateExperiment } = await import('../../training/experiment.js');
   const { describeEnvironment } = await import('../../training/environment.js');
   const { supportsColour } = await import('../../report/index.js');
@@ -95,12 +95,12 @@ async function evaluate(run: string | undefined, flags: EvaluateFlags, command: 
     ood,
     scores: score,
     device: device as 'cpu' | undefined,
-    signal: interrupt.signal,
+    signal,
     log: (message) => progress.line(message),
     onProgress: (step) => progress.evaluation(step),
   }).catch((error: unknown) => {
     progress.clear();
-    throw interrupt.signal.aborted ? new Interrupted() : error;
+    throw signal.aborted ? new Interrupted() : error;
   });
   progress.clear();
   const environment = describeEnvironment(device as 'cpu' | undefined);

@@ -1,6 +1,8 @@
 // `isotorch quickstart`: the paper's effect in a few minutes.
 
 import { Command, Option } from 'commander';
+import type { LossName } from '../../losses/index.js';
+import { lossNames } from '../../training/names.js';
 import { whole } from '../arguments.js';
 import { Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -52,13 +54,14 @@ export function quickstartCommand(): Command {
 async function start(flags: QuickstartFlags): Promise<void> {
   const { out, epochs, seed, resume = false, data, device } = flags;
   const progress = new ProgressPrinter();
-  using interrupt = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
+  const signal = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
   const { quickstart } = await import('../../training/quickstart.js');
   const { lossTitle, renderTable, supportsColour } = await import('../../report/index.js');
-  const width = Math.max(...['softmax', 'isomax', 'isomaxplus'].map((loss) => lossTitle(loss).length));
-  const label = (loss: string): string => lossTitle(loss).padEnd(width);
+  const width = Math.max(...lossNames.map((loss) => lossTitle(loss).length));
+  const label = (loss: LossName): string =>
+    `${lossTitle(loss).padEnd(width)} ${lossNames.indexOf(loss) + 1}/${lossNames.length}`;
   const result = await quickstart({
-    ...{ out, epochs, seed, resume, data, device: device as 'cpu' | undefined, signal: interrupt.signal },
+    ...{ out, epochs, seed, resume, data, device: device as 'cpu' | undefined, signal },
     log: (message) => progress.line(message),
     onProgress: (step, loss) => progress.step(step, label(loss)),
     onEpoch: (record, loss, total) => progress.epoch(record, total, label(loss)),

@@ -85,13 +85,13 @@ async function train(flags: TrainFlags): Promise<void> {
   const { resume = false, overwrite = false } = flags;
   const total = resolveRecipe(recipe, { epochs }).epochs;
   const progress = new ProgressPrinter();
-  using interrupt = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
+  const signal = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
   const { trainExperiment } = await import('../../training/experiment.js');
   const result = await trainExperiment(
     { data, model, loss, recipe, seed, validation, augment, classes },
     {
       ...{ epochs, batchSize, lr, device: flags.device as 'cpu' | undefined },
-      ...{ out, resume, overwrite, signal: interrupt.signal },
+      ...{ out, resume, overwrite, signal },
       log: (message) => progress.line(message),
       onProgress: (step) => progress.step(step),
       onEpoch: (record) => progress.epoch(record, total),
