@@ -60,7 +60,7 @@ withPython(
             super().__init__()
             self.prototypes = nn.Parameter(torch.zeros(10, 64))
         def forward(self, f): return -torch.cdist(f, self.prototypes, p=2.0, compute_mode='donot_use_mm_for_euclid_dist')
-    net = nn.Sequential(*block(1, 16), *block(16, 32, 2), *block(32, 32), *block(32, 64, 2), *block(64, 64),
+    net = nn.Sequential(*block(1, 16, 2), *block(16, 32), *block(32, 32), *block(32, 64, 2), *block(64, 64),
                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), Head())
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
     images, labels = torch.randn(128, 1, 28, 28), torch.randint(10, (128,))

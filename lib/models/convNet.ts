@@ -37,8 +37,8 @@ export class ConvNet extends Module {
     this.numFeatures = 4 * width;
     this.numClasses = numClasses;
     this.body = new Sequential(
-      ...block(inChannels, width),
-      ...block(width, 2 * width, 2),
+      ...block(inChannels, width, 2),
+      ...block(width, 2 * width),
       ...block(2 * width, 2 * width),
       ...block(2 * width, 4 * width, 2),
       ...block(4 * width, 4 * width),
@@ -77,7 +77,7 @@ function block(from: number, to: number, stride = 1): Module[] {
 }
 
 /**
- * Five 3×3 conv-BN-ReLU layers with 16, 32, 32, 64 and 64 channels (times `width` / 16), the second and the
+ * Five 3×3 conv-BN-ReLU layers with 16, 32, 32, 64 and 64 channels (times `width` / 16), the first and the
  * fourth with stride 2, then the mean over what is left of the image, and the head.
  *
  * State: `body.0.weight` … and `classifier.*`.
