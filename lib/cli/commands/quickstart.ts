@@ -24,7 +24,7 @@ order, with SoftMax, IsoMax and IsoMax+. Then each network sees images of other 
 shuffled pixels, and MNIST, KMNIST and notMNIST where they are on this machine (ISOTORCH_DATA names a
 folder with them). The table tells how well each knows that it doesn't know them.
 
-It takes about five minutes on two cores. Ctrl-C stops and saves; --resume goes on.
+It takes a few minutes on two cores. Ctrl-C stops and saves; --resume goes on.
 Each run begins anew and replaces the one before. Where Fashion-MNIST can't be fetched, it runs on the
 optical digits that come with the package, with three digits held out.
 
