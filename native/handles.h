@@ -29,7 +29,6 @@ class Handles {
   void BeginScope();
   // Releases what the innermost scope holds, except `survivors`, which move to the scope around it, if any.
   void EndScope(const Handle* survivors, size_t count);
-  size_t Depth() const { return scopes_.size(); }
 
   size_t Count() const { return live_; }
   // Bytes of all distinct storages that live handles reach; walks the table.

@@ -98,7 +98,7 @@ describe('worker threads', () => {
 });
 
 describe('promises', () => {
-  it('come in order, keep their tensors alive, and leave the event loop free', async () => {
+  it('come in order and keep their tensors alive', async () => {
     const order: number[] = [];
     const pending = Array.from({ length: 20 }, (_, i) => {
       const tensor = torch.full([1000], i);
