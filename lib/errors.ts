@@ -19,7 +19,8 @@ export type ErrorCode =
   | 'ERR_FILE' // missing, unreadable, unwritable
   | 'ERR_FORMAT' // a file that is not what its name says, or is cut off
   | 'ERR_DATA' // labels, pixels or scores with values that can't be right
-  | 'ERR_ABORTED';
+  | 'ERR_ABORTED'
+  | 'ERR_CAPTURE'; // what a captured step can't do
 
 export interface ErrorDetails {
   /** The operator that was called, such as `aten::linear`. */
@@ -28,6 +29,8 @@ export interface ErrorDetails {
   schema?: string;
   /** LibTorch's own C++ backtrace, where it gave one. */
   backtrace?: string;
+  /** How many steps were done before a captured step's `repeat` was cancelled. */
+  steps?: number;
   cause?: unknown;
 }
 
@@ -36,6 +39,7 @@ export class IsotorchError extends Error {
   declare readonly operator?: string;
   declare readonly schema?: string;
   declare readonly backtrace?: string;
+  declare readonly steps?: number;
 
   constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });

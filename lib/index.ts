@@ -1,5 +1,6 @@
 // The package: tensors and operators at the top, one namespace for each room.
 
+export * as amp from './amp/index.js';
 export * as checkpoint from './checkpoint/index.js';
 export * as data from './data/index.js';
 export { type ErrorCode, IsotorchError } from './errors.js';

@@ -64,6 +64,28 @@ export interface NativeOverload {
   results: NativeValue[];
 }
 
+/** One line of a record. Places: an index of the step's own tensors, −1 − index for those from outside, null for none. */
+export interface NativeInstruction {
+  name: string;
+  /** Arguments that are no tensors, where they differ from their defaults. */
+  settings: string;
+  uses: (number | null)[];
+  /** Tensors whose last use this is. */
+  ends: number[];
+  results: { place: number | null; kind: string }[];
+  /** Measured while recording: bytes held after it, and the most that were held during it. */
+  liveBytes: number;
+  peakBytes: number;
+}
+
+export interface NativeRecord {
+  instructions: NativeInstruction[];
+  inputs: number;
+  outside: number;
+  outputs: number[];
+  peakBytes: number;
+}
+
 export interface BuildInfo {
   /** The LibTorch that the addon was compiled against. */
   torchVersion: string;
@@ -128,6 +150,26 @@ export interface NativeModule {
   gradMode(enabled?: boolean): boolean;
   beginInference(enabled: boolean): void;
   endInference(): void;
+  beginAutocast(device: string, dtype: string | null, enabled: boolean, cacheEnabled: boolean): void;
+  endAutocast(): void;
+
+  signature(inputs: Float64Array): string;
+  beginRecording(inputs: Float64Array): void;
+  pauseRecording(paused: boolean): void;
+  abortRecording(): void;
+  /** [the record's number, …handles of the results]. */
+  endRecording(outputs: Float64Array): Float64Array;
+  recordFits(record: number): boolean;
+  releaseRecord(record: number): boolean;
+  /** Resolves with [1, …handles of the results]. */
+  replay(record: number, inputs: Float64Array): Promise<Float64Array>;
+  beginRun(): number;
+  /** Bytes of inputs that are held for this step and by nothing else. */
+  addStep(run: number, record: number, inputs: Float64Array): number;
+  /** Resolves with [steps done, …handles of the results, stacked]. */
+  sendRun(run: number): Promise<Float64Array>;
+  endRun(run: number, cancel: boolean): void;
+  describeRecord(record: number): NativeRecord;
 
   accelerator(): string | undefined;
   deviceCount(): number;
@@ -139,6 +181,7 @@ export interface NativeModule {
   seedGenerator(generator: number, seed: number | bigint): void;
   generatorState(generator: number | string): Handle;
   setGeneratorState(generator: number | string, state: Handle): void;
+  backendFlag(name: string, value?: boolean): boolean;
   getNumThreads(): number;
   setNumThreads(count: number): void;
   buildInfo(): BuildInfo;

@@ -7,6 +7,8 @@
 #include <mutex>
 
 #include "bridge.h"
+#include "capture/flights.h"
+#include "capture/recorder.h"
 
 namespace isotorch {
 namespace {
@@ -56,12 +58,16 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportOperators(env, exports);
   ExportSchemas(env, exports);
   ExportAutograd(env, exports);
+  ExportCapture(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   return exports;
 }
 
 }  // namespace
+
+Environment::Environment() : flights(std::make_unique<Flights>()) {}
+Environment::~Environment() = default;
 
 double NumberArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsNumber()) throw Misuse("ERR_ARGUMENT", std::string("Expected a number for ") + name);
@@ -83,6 +89,15 @@ bool BooleanArgument(const Napi::CallbackInfo& info, size_t index, const char* n
 std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsString()) throw Misuse("ERR_ARGUMENT", std::string("Expected a string for ") + name);
   return info[index].As<Napi::String>();
+}
+
+c10::DeviceType DeviceTypeArgument(const Napi::CallbackInfo& info, size_t index) {
+  std::string name = StringArgument(info, index, "device");
+  try {
+    return c10::Device(name).type();
+  } catch (const c10::Error&) {
+    throw Misuse("ERR_DEVICE", "Expected a kind of device such as 'cpu' or 'cuda' but received '" + name + "'");
+  }
 }
 
 const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment) {

@@ -8,6 +8,8 @@
 #include <torch/version.h>
 
 #include "bridge.h"
+#include "capture/flights.h"
+#include "capture/recorder.h"
 
 namespace isotorch {
 namespace {
@@ -45,7 +47,17 @@ Napi::Value Synchronize(const Napi::CallbackInfo& info, Environment&) {
   return info.Env().Undefined();
 }
 
-Napi::Value ManualSeed(const Napi::CallbackInfo& info, Environment&) {
+// Seeds and states are JavaScript's business: a replay would not see them change.
+void OutsideOfSteps(Environment& environment, const char* what) {
+  if (environment.Recording())
+    throw Misuse("ERR_CAPTURE", std::string("Expected ") + what +
+                                    " outside of a captured step: each run would begin with "
+                                    "the same random numbers");
+  environment.flights->SettleRandom();
+}
+
+Napi::Value ManualSeed(const Napi::CallbackInfo& info, Environment& environment) {
+  OutsideOfSteps(environment, "manualSeed");
   at::manual_seed(static_cast<uint64_t>(IntegerArgument(info, 0, "seed")));
   return info.Env().Undefined();
 }
@@ -81,6 +93,7 @@ Napi::Value ReleaseGenerator(const Napi::CallbackInfo& info, Environment& enviro
 }
 
 Napi::Value SeedGenerator(const Napi::CallbackInfo& info, Environment& environment) {
+  OutsideOfSteps(environment, "a generator's manualSeed");
   at::Generator& generator = GeneratorArgument(info, 0, environment);
   std::lock_guard lock(generator.mutex());
   generator.set_current_seed(static_cast<uint64_t>(IntegerArgument(info, 1, "seed")));
@@ -94,12 +107,14 @@ at::Generator AnyGenerator(const Napi::CallbackInfo& info, Environment& environm
 }
 
 Napi::Value GeneratorState(const Napi::CallbackInfo& info, Environment& environment) {
+  OutsideOfSteps(environment, "a generator's state");
   at::Generator generator = AnyGenerator(info, environment);
   std::lock_guard lock(generator.mutex());
   return ToJs(info.Env(), environment, generator.get_state());
 }
 
 Napi::Value SetGeneratorState(const Napi::CallbackInfo& info, Environment& environment) {
+  OutsideOfSteps(environment, "a generator's state");
   at::Generator generator = AnyGenerator(info, environment);
   at::Tensor state = TensorArgument(info, 1, environment);
   if (state.scalar_type() != at::kByte || state.dim() != 1 || !state.is_contiguous() || !state.is_cpu()) {
@@ -120,6 +135,36 @@ Napi::Value SetNumThreads(const Napi::CallbackInfo& info, Environment&) {
     throw Misuse("ERR_ARGUMENT", "Expected 1 to 4096 threads but received " + std::to_string(count));
   at::set_num_threads(static_cast<int>(count));
   return info.Env().Undefined();
+}
+
+// backendFlag(name, value?): the switch of LibTorch's context, set if a value is given.
+Napi::Value BackendFlag(const Napi::CallbackInfo& info, Environment&) {
+  struct Flag {
+    const char* name;
+    bool (*get)();
+    void (*set)(bool);
+  };
+  static const Flag kFlags[] = {
+      {"cudnn.enabled", [] { return at::globalContext().userEnabledCuDNN(); },
+       [](bool value) { at::globalContext().setUserEnabledCuDNN(value); }},
+      {"cudnn.benchmark", [] { return at::globalContext().benchmarkCuDNN(); },
+       [](bool value) { at::globalContext().setBenchmarkCuDNN(value); }},
+      {"cudnn.deterministic", [] { return at::globalContext().deterministicCuDNN(); },
+       [](bool value) { at::globalContext().setDeterministicCuDNN(value); }},
+      {"cudnn.allow_tf32", [] { return at::globalContext().allowTF32CuDNN(); },
+       [](bool value) { at::globalContext().setAllowTF32CuDNN(value); }},
+      {"cuda.matmul.allow_tf32", [] { return at::globalContext().allowTF32CuBLAS(); },
+       [](bool value) { at::globalContext().setAllowTF32CuBLAS(value); }},
+      {"mkldnn.enabled", [] { return at::globalContext().userEnabledMkldnn(); },
+       [](bool value) { at::globalContext().setUserEnabledMkldnn(value); }},
+  };
+  std::string name = StringArgument(info, 0, "name");
+  for (const Flag& flag : kFlags) {
+    if (name != flag.name) continue;
+    if (!info[1].IsUndefined()) flag.set(BooleanArgument(info, 1, "value"));
+    return Napi::Boolean::New(info.Env(), flag.get());
+  }
+  throw Misuse("ERR_ARGUMENT", "LibTorch has no switch " + name);
 }
 
 Napi::Value BuildInfo(const Napi::CallbackInfo& info, Environment&) {
@@ -153,6 +198,7 @@ void ExportDevices(Napi::Env env, Napi::Object exports) {
   Export<SetGeneratorState>(env, exports, "setGeneratorState");
   Export<GetNumThreads>(env, exports, "getNumThreads");
   Export<SetNumThreads>(env, exports, "setNumThreads");
+  Export<BackendFlag>(env, exports, "backendFlag");
   Export<BuildInfo>(env, exports, "buildInfo");
 }
 

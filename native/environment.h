@@ -8,20 +8,40 @@
 #include <unordered_map>
 #include <vector>
 
+#include "autocast.h"
 #include "errors.h"
 #include "handles.h"
 
 namespace isotorch {
 
+class Flights;
 class Mailbox;
+class Recorder;
+struct Record;
+struct Run;
 
 struct Environment {
+  Environment();
+  ~Environment();
+
   Handles handles;
   std::unordered_map<uint32_t, at::Generator> generators;
   uint32_t next_generator = 1;
-  std::vector<std::unique_ptr<c10::InferenceMode>> inference;  // a stack: guards must end in reverse order
+  std::vector<std::unique_ptr<c10::InferenceMode>> inference;  // stacks: guards must end in reverse order
+  std::vector<std::unique_ptr<AutocastRegion>> autocast;
+
+  std::unique_ptr<Recorder> recorder;  // while a step is recorded
+  int recording_paused = 0;
+  std::unordered_map<uint32_t, std::shared_ptr<Record>> records;
+  std::unordered_map<uint32_t, std::shared_ptr<Run>> runs;
+  uint32_t next_record = 1, next_run = 1;
+  std::unique_ptr<Flights> flights;  // captured steps under way
+
   Napi::FunctionReference error_class;
   std::shared_ptr<Mailbox> mailbox;  // to and from the compute thread
+
+  // The recorder to tell of what happens now; null where nothing is recorded.
+  Recorder* Recording() const { return recording_paused == 0 ? recorder.get() : nullptr; }
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
@@ -48,6 +68,7 @@ void Export(Napi::Env env, Napi::Object exports, const char* name) {
 double NumberArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
 int64_t IntegerArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
 bool BooleanArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
+c10::DeviceType DeviceTypeArgument(const Napi::CallbackInfo& info, size_t index);
 std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name);
 const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment);
 // A Float64Array of handles; 0 stands for an undefined tensor where `optional`.

@@ -50,6 +50,8 @@ std::string Shortened(const std::string& text) {
 Failure DescribeCurrent() {
   try {
     throw;
+  } catch (const Failed& error) {
+    return error.failure;
   } catch (const Misuse& error) {
     return {error.code, error.what(), ""};
   } catch (const c10::Error& error) {
@@ -72,7 +74,8 @@ Napi::Value MakeError(Napi::Env env, const char* code, const std::string& messag
   std::string text = message;
   if (!context.operator_name.empty()) {
     // The name without its namespace and the plain sentence first; the call as it came below.
-    text = context.operator_name.substr(context.operator_name.find("::") + 2) + ": " + message;
+    size_t colons = context.operator_name.find("::");
+    text = context.operator_name.substr(colons == std::string::npos ? 0 : colons + 2) + ": " + message;
     if (!context.received.empty()) text += "\n  received " + context.received;
     if (!context.schema.empty()) text += "\n  while calling " + context.schema;
   }
@@ -98,6 +101,11 @@ void ThrowCurrent(Napi::Env env, const ErrorContext& context) {
   }
   Failure failure = DescribeCurrent();
   napi_throw(env, MakeError(env, failure.code.c_str(), failure.message, context, failure.backtrace));
+}
+
+Napi::Value MakeError(Napi::Env env, const Failure& failure) {
+  return MakeError(env, failure.code.c_str(), failure.message, {failure.operator_name, failure.schema, ""},
+                   failure.backtrace);
 }
 
 }  // namespace isotorch

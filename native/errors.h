@@ -27,10 +27,18 @@ void ThrowCurrent(Napi::Env env, const ErrorContext& context = {});
 Napi::Value MakeError(Napi::Env env, const char* code, const std::string& message, const ErrorContext& context = {},
                       const std::string& backtrace = {});
 
+Napi::Value MakeError(Napi::Env env, const struct Failure& failure);
+
 // What a failed job brings back from the compute thread: plain data, no Napi.
 struct Failure {
   std::string code, message, backtrace;
+  std::string operator_name = {}, schema = {};
 };
 Failure DescribeCurrent();
+
+// A failure on its way through C++ that has been described already.
+struct Failed {
+  Failure failure;
+};
 
 }  // namespace isotorch

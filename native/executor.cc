@@ -1,5 +1,6 @@
 #include "executor.h"
 
+#include <ATen/Parallel.h>
 #include <dlfcn.h>
 
 #include <condition_variable>
@@ -96,6 +97,7 @@ struct Mailbox::State {
   std::shared_ptr<Executor> executor;  // from the first job on
   int pending = 0;                     // jobs sent and not settled
   bool closed = false;
+  std::shared_ptr<std::atomic<bool>> closing = std::make_shared<std::atomic<bool>>(false);
 };
 
 void Mailbox::State::Settle(Napi::Env env, Napi::Function, State* state, Job* raw) {
@@ -104,10 +106,11 @@ void Mailbox::State::Settle(Napi::Env env, Napi::Function, State* state, Job* ra
   Napi::HandleScope scope(env);
   if (--state->pending == 0) state->calls.Unref(env);
   try {
+    if (job->settled) job->settled(env);
     if (job->failure.code.empty()) {
       job->deferred.Resolve(job->result(env));
     } else {
-      job->deferred.Reject(MakeError(env, job->failure.code.c_str(), job->failure.message, {}, job->failure.backtrace));
+      job->deferred.Reject(MakeError(env, job->failure));
     }
   } catch (...) {
     Failure failure = DescribeCurrent();
@@ -127,12 +130,18 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
   if (state_->closed) throw Misuse("ERR_ABORTED", "The environment is closing");
   if (!state_->executor) state_->executor = Executor::Get();
   if (state_->pending++ == 0) state_->calls.Ref(env);
-  if (job->parallel) ReleaseTeam();
+  if (job->parallel) {
+    job->threads = at::get_num_threads();
+    ReleaseTeam();
+  }
   State* state = state_.get();
   Job* raw = job.release();
   state->executor->Push({state,
                          [state, raw] {
                            try {
+                             // The number of threads is each thread's own setting, and results depend on it.
+                             if (raw->parallel && at::get_num_threads() != raw->threads)
+                               at::set_num_threads(raw->threads);
                              raw->work();
                            } catch (...) {
                              raw->failure = DescribeCurrent();
@@ -147,9 +156,12 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
   return promise;
 }
 
+std::shared_ptr<const std::atomic<bool>> Mailbox::Closing() const { return state_->closing; }
+
 void Mailbox::Close() {
   if (state_->closed) return;
   state_->closed = true;
+  *state_->closing = true;
   if (state_->executor) state_->executor->Abandon(state_.get());
   state_->executor.reset();
   state_->calls.Release();

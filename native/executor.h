@@ -6,6 +6,7 @@
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -18,9 +19,11 @@ struct Job {
   Napi::Promise::Deferred deferred;
   std::function<void()> work;                    // on the compute thread; may throw
   std::function<Napi::Value(Napi::Env)> result;  // on the JavaScript thread, after work succeeded
+  std::function<void(Napi::Env)> settled;        // on the JavaScript thread, before the promise settles either way
   Failure failure;                               // code is empty when work succeeded
   Napi::ObjectReference held;                    // JavaScript memory that work writes into
   bool parallel = false;                         // work may use LibTorch's thread team
+  int threads = 0;                               // how large that team is: as on the thread that sent it
 };
 
 class Mailbox {
@@ -29,6 +32,8 @@ class Mailbox {
   ~Mailbox();
   // Hands the job over and returns its promise.
   Napi::Promise Send(Napi::Env env, std::unique_ptr<Job> job);
+  // Becomes true when the environment closes: work that can stop early looks at it.
+  std::shared_ptr<const std::atomic<bool>> Closing() const;
   void Close();
 
  private:

@@ -5,6 +5,9 @@
 #include <mutex>
 #include <set>
 
+#include "capture/flights.h"
+#include "capture/recorder.h"
+
 namespace isotorch {
 namespace {
 
@@ -26,9 +29,26 @@ Registry& TheRegistry() {
   return *registry;
 }
 
+bool IsWritten(const c10::AliasInfo& alias) {
+  if (alias.isWrite()) return true;
+  for (const c10::AliasInfo& contained : alias.containedTypes()) {  // the elements of a list
+    if (IsWritten(contained)) return true;
+  }
+  return false;
+}
+
 Operator Describe(const c10::OperatorHandle& handle) {
   const c10::FunctionSchema& schema = handle.schema();
-  Operator op{handle, schema.name(), toString(schema), {}, {}, -1, true};
+  Operator op{handle, schema.name(), toString(schema), {}, {}};
+  op.random = handle.hasTag(at::Tag::nondeterministic_seeded);
+  op.reads_values = handle.hasTag(at::Tag::data_dependent_output);
+  op.dynamic_shape = handle.hasTag(at::Tag::dynamic_output_shape);
+  for (size_t i = 0; i < schema.arguments().size() && i < 64; i++) {
+    const c10::AliasInfo* alias = schema.arguments()[i].alias_info();
+    // The schemas of batch normalisation do not tell that it updates its running statistics.
+    bool running = schema.arguments()[i].name() == "running_mean" || schema.arguments()[i].name() == "running_var";
+    if (running || (alias && IsWritten(*alias))) op.writes |= uint64_t{1} << i;
+  }
   for (const auto& argument : schema.arguments()) {
     op.arguments.push_back(PlanFor(argument));
     if (op.arguments.back().kind == Kind::kUnsupported) op.supported = false;
@@ -46,6 +66,34 @@ Operator Describe(const c10::OperatorHandle& handle) {
 }
 
 constexpr size_t kMostArguments = 64;
+
+// The handles behind a tensor argument, as FromJs read it: one, or those of a Float64Array.
+void CollectHandles(napi_env env, napi_value value, const Plan& plan, std::vector<Handle>& handles) {
+  Handle handle;
+  if (napi_get_value_double(env, value, &handle) == napi_ok) {
+    handles.push_back(handle);
+  } else if (plan.list && Napi::Value(env, value).IsTypedArray()) {
+    auto array = Napi::Value(env, value).As<Napi::Float64Array>();
+    handles.assign(array.Data(), array.Data() + array.ElementLength());
+  }
+}
+
+// The handles of what an operator gave, in order, lists flattened; 0 for undefined tensors.
+void CollectResults(napi_env env, napi_value value, const Operator& op, std::vector<Handle>& handles) {
+  auto collect = [&](napi_value one, const Plan& plan, auto&& self) -> void {
+    if (plan.kind != Kind::kTensor) return;
+    Napi::Value result(env, one);
+    if (result.IsArray()) {
+      auto array = result.As<Napi::Array>();
+      for (uint32_t i = 0; i < array.Length(); i++) self(array.Get(i), plan, self);
+    } else {
+      handles.push_back(result.IsNumber() ? result.As<Napi::Number>().DoubleValue() : 0);
+    }
+  };
+  if (op.results.size() == 1) return collect(value, op.results[0], collect);
+  auto array = Napi::Value(env, value).As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) collect(array.Get(i), op.results[i], collect);
+}
 
 // call(number, …arguments in schema order): the result; undefined where it is one of the arguments.
 napi_value Call(napi_env env, napi_callback_info info) {
@@ -72,6 +120,13 @@ napi_value Call(napi_env env, napi_callback_info info) {
     for (size_t i = 0; i < expected; i++) {
       stack.push_back(FromJs(env, i + 1 < count ? values[i + 1] : undefined, op->arguments[i], environment));
     }
+    if (environment.flights->Any()) environment.flights->SettleCall(*op, stack);
+    Recorder* recorder = environment.Recording();
+    torch::jit::Stack recorded;
+    if (recorder) {
+      recorder->CheckCall(*op);
+      recorded = stack;
+    }
     op->handle.callBoxed(stack);
     napi_value result = nullptr;
     if (op->result_is_argument < 0 && stack.size() == 1) {
@@ -81,6 +136,15 @@ napi_value Call(napi_env env, napi_callback_info info) {
       for (size_t i = 0; i < stack.size(); i++) {
         Check(env, napi_set_element(env, result, i, ToJs(env, stack[i], op->results[i], environment)));
       }
+    }
+    if (recorder) {
+      std::vector<std::vector<Handle>> tensors(expected);
+      for (size_t i = 0; i < expected && i + 1 < count; i++) {
+        if (op->arguments[i].kind == Kind::kTensor) CollectHandles(env, values[i + 1], op->arguments[i], tensors[i]);
+      }
+      std::vector<Handle> results;
+      if (result != nullptr) CollectResults(env, result, *op, results);
+      recorder->Call(*op, std::move(recorded), tensors, results);
     }
     AccountMemory(env, environment);
     return result;

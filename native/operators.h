@@ -18,7 +18,13 @@ struct Operator {
   std::vector<Plan> results;
   // The argument that a single tensor result is, for in-place and out= operators; −1 if it is a new tensor.
   int32_t result_is_argument = -1;
-  bool supported = true;  // no argument without a JavaScript counterpart
+  bool supported = true;       // no argument without a JavaScript counterpart
+  bool random = false;         // draws from a generator
+  bool reads_values = false;   // gives JavaScript something that depends on values
+  bool dynamic_shape = false;  // gives tensors whose shapes depend on values
+  uint64_t writes = 0;         // a bit for each argument that it writes into
+
+  bool Writes(size_t argument) const { return argument < 64 && (writes >> argument & 1) != 0; }
 };
 
 // The operators of this process; shared by all environments, never freed (the library outlives every use).

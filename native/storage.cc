@@ -1,5 +1,7 @@
 // Numbers in and out: TypedArrays to tensors and back, synchronously or on the compute thread.
 #include "bridge.h"
+#include "capture/flights.h"
+#include "capture/recorder.h"
 
 namespace isotorch {
 namespace {
@@ -75,7 +77,9 @@ Napi::Value FromTypedArray(const Napi::CallbackInfo& info, Environment& environm
   if (bytes > 0)
     memcpy(tensor.mutable_data_ptr(), static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), bytes);
   AccountMemory(env, environment);
-  return ToJs(env, environment, tensor);
+  Napi::Value made = ToJs(env, environment, tensor);
+  if (Recorder* recorder = environment.Recording()) recorder->Constant(made.As<Napi::Number>().DoubleValue());
+  return made;
 }
 
 Napi::Value NewTypedArray(Napi::Env env, at::ScalarType dtype, int64_t elements, Napi::ArrayBuffer buffer) {
@@ -96,6 +100,8 @@ void RequireFits(int64_t bytes) {
 Napi::Value ToArraySync(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   at::Tensor tensor = TensorArgument(info, 0, environment);
+  if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values (toArraySync, tolist)");
+  environment.flights->Settle(tensor, false);
   RequireDense(tensor);
   CarrierOf(tensor.scalar_type());
   RequireFits(tensor.numel() * tensor.element_size());
@@ -109,6 +115,7 @@ Napi::Value ToArraySync(const Napi::CallbackInfo& info, Environment& environment
 Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   at::Tensor tensor = TensorArgument(info, 0, environment);
+  if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values (toArray)");
   RequireDense(tensor);
   CarrierOf(tensor.scalar_type());
   RequireFits(tensor.numel() * tensor.element_size());
@@ -146,6 +153,8 @@ Napi::Value StorageInfo(const Napi::CallbackInfo& info, Environment& environment
 Napi::Value StorageBytes(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   at::Tensor tensor = TensorArgument(info, 0, environment);
+  if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's bytes");
+  environment.flights->Settle(tensor, false);
   RequireDense(tensor);
   auto bytes = static_cast<int64_t>(tensor.storage().nbytes());
   RequireFits(bytes);

@@ -1,5 +1,7 @@
 // Facts of a tensor and the life of its handle: shape, dtype, scopes, release, memory().
 #include "bridge.h"
+#include "capture/flights.h"
+#include "capture/recorder.h"
 
 namespace isotorch {
 namespace {
@@ -43,7 +45,9 @@ Napi::Value IsContiguous(const Napi::CallbackInfo& info, Environment& environmen
 }
 
 Napi::Value Item(const Napi::CallbackInfo& info, Environment& environment) {
-  const at::Tensor& tensor = TensorArgument(info, 0, environment);
+  at::Tensor tensor = TensorArgument(info, 0, environment);
+  if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's value (item)");
+  environment.flights->Settle(tensor, false);
   if (tensor.numel() != 1) {
     throw Misuse("ERR_SHAPE",
                  "item: expected a tensor of one element but received one of shape " + c10::str(tensor.sizes()));
@@ -59,7 +63,10 @@ Napi::Value IsAlive(const Napi::CallbackInfo& info, Environment& environment) {
 
 // alias(tensor): a second handle of the very same tensor.
 Napi::Value Alias(const Napi::CallbackInfo& info, Environment& environment) {
-  return ToJs(info.Env(), environment, TensorArgument(info, 0, environment));
+  Napi::Value alias = ToJs(info.Env(), environment, TensorArgument(info, 0, environment));
+  if (Recorder* recorder = environment.Recording())
+    recorder->Alias(NumberArgument(info, 0, "tensor"), alias.As<Napi::Number>().DoubleValue());
+  return alias;
 }
 
 Napi::Value Release(const Napi::CallbackInfo& info, Environment& environment) {

@@ -2,7 +2,7 @@
 // entropic scale E_s that multiplies the logits while training, and nothing else.
 
 import { IsotorchError } from '../errors.js';
-import { type Tensor, torch } from '../tensor/index.js';
+import { capture, type Tensor, torch } from '../tensor/index.js';
 
 /** reduction=mean, as aten counts them. */
 const mean = 1;
@@ -50,7 +50,7 @@ function withLabelErrors(logits: Tensor, labels: Tensor, compute: () => Tensor):
   } catch (error) {
     if (!(error instanceof IsotorchError && error.code === 'ERR_INDEX')) throw error;
     const classes = logits.shape[1] as number;
-    const [least, most] = [labels.min().item(), labels.max().item()];
+    const [least, most] = capture.outside(() => [labels.min().item(), labels.max().item()]);
     throw new IsotorchError(
       'ERR_INDEX',
       `Expected labels from 0 to ${classes - 1}, for the ${classes} classes of the logits, but received labels from ${least} to ${most}`,

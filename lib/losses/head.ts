@@ -2,7 +2,7 @@
 
 import { expected } from '../errors.js';
 import { type FactoryOptions, Module } from '../nn/index.js';
-import type { Tensor } from '../tensor/index.js';
+import { capture, type Tensor } from '../tensor/index.js';
 
 export interface HeadOptions extends FactoryOptions {
   /** T: divides the logits. It stays 1 in training; a calibration after it may change the attribute. @default 1 */
@@ -33,7 +33,10 @@ export abstract class Head extends Module {
     this.temperature = temperature;
   }
 
+  readonly #readTemperature = () => this.temperature;
+
   protected tempered(logits: Tensor): Tensor {
+    capture.dependsOn(this.#readTemperature);
     return this.temperature === 1 ? logits : logits.div(this.temperature);
   }
 

@@ -4,7 +4,7 @@
 
 import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
-import { Buffer, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import { Buffer, capture, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
 import { flag } from './arguments.js';
 import { type Convert, convert } from './convert.js';
 import { snakeCase } from './names.js';
@@ -41,13 +41,22 @@ interface Registered {
  * `Output` and `Inputs` are the types of `forward`, by default one tensor from tensors.
  */
 export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[]> {
-  /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
-  training = true;
-
+  #training = true;
+  readonly #readTraining = () => this.#training;
   readonly #registered = new Map<string, Registered>();
 
   constructor() {
     traceForward(new.target, Module.prototype);
+  }
+
+  /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
+  get training(): boolean {
+    capture.dependsOn(this.#readTraining); // a step recorded in one mode is none for the other
+    return this.#training;
+  }
+
+  set training(mode: boolean) {
+    this.#training = flag(mode, 'training');
   }
 
   /** What the module computes. */

@@ -22,10 +22,18 @@ export interface OptimizerState {
 /** The same as it may come from a file: plain objects in place of Maps, and the other way round. */
 export type OptimizerStateSource = OptimizerState | Readonly<Record<string, unknown>> | ReadonlyMap<string, unknown>;
 
+/** What a GradScaler tells an optimizer; both are scalars on the gradients' device. */
+export interface AmpOptions {
+  /** Not 0: a gradient was infinite or NaN, and nothing moves. */
+  foundInf?: Tensor;
+  /** The gradients are this many times too large. */
+  gradScale?: Tensor;
+}
+
 export interface Optimizer {
   readonly paramGroups: readonly ParamGroup[];
   /** Moves the parameters that have a gradient. */
-  step(): void;
+  step(amp?: AmpOptions): void;
   /** Forgets the gradients; with `setToNone: false` fills them with zeros instead. */
   zeroGrad(options?: { setToNone?: boolean }): void;
   stateDict(): OptimizerState;

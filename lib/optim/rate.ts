@@ -1,7 +1,7 @@
 // A learning rate: a number to those who read and set it, and one tensor per device to the fused kernels. The tensors stay
 // the same for the optimizer's life and are filled anew, so that a recorded step takes a schedule's rates without a new record.
 
-import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
+import { capture, type Device, type Tensor, tidy, torch } from '../tensor/index.js';
 import { amount } from './optimizer.js';
 
 export class Rate {
@@ -32,7 +32,8 @@ export class Rate {
     const place = device.startsWith('cuda') ? device : 'cpu';
     let tensor = this.#tensors.get(place);
     if (tensor === undefined) {
-      tensor = torch.full([], this.#value, { dtype: place === 'cpu' ? 'float64' : 'float32', device: place }).keep();
+      const dtype = place === 'cpu' ? 'float64' : 'float32';
+      tensor = capture.outside(() => torch.full([], this.#value, { dtype, device: place }).keep());
       this.#tensors.set(place, tensor);
     }
     return tensor;

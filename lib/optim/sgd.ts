@@ -6,8 +6,9 @@
 //   θ ← θ − lr·(g + momentum·b where nesterov, else b; g without momentum)
 
 import { expected, IsotorchError } from '../errors.js';
-import { type Device, isFloating, Tensor, tidy, torch } from '../tensor/index.js';
+import { capture, type Device, isFloating, Tensor, tidy, torch } from '../tensor/index.js';
 import {
+  type AmpOptions,
   amount,
   checkedParams,
   type Optimizer,
@@ -76,6 +77,15 @@ class SGDParamGroup implements ParamGroup, SGDSettings {
     }
   }
 
+  /** @internal Each setting that a captured step has built in. */
+  readonly settings: readonly (() => unknown)[] = [
+    () => this.momentum,
+    () => this.dampening,
+    () => this.weightDecay,
+    () => this.nesterov,
+    () => this.maximize,
+  ];
+
   get lr(): number {
     return this.#rate.value;
   }
@@ -109,6 +119,7 @@ interface Batch {
 export class SGD implements Optimizer {
   readonly #groups: SGDParamGroup[] = [];
   readonly #buffers = new Map<Tensor, Tensor>();
+  readonly #countBuffers = () => this.#buffers.size;
   readonly #defaults: SGDOptions;
 
   constructor(params: Iterable<Tensor> | Iterable<SGDGroupOptions>, options: SGDOptions = {}) {
@@ -135,13 +146,16 @@ export class SGD implements Optimizer {
   /**
    * Moves each parameter that has a gradient; the others keep value and momentum. What `backward` recorded is not touched.
    */
-  step(): void {
+  step(amp: AmpOptions = {}): void {
     torch.noGrad(() => {
-      for (const group of this.#groups) tidy(() => this.#stepGroup(group));
+      for (const group of this.#groups) tidy(() => this.#stepGroup(group, amp));
     });
   }
 
-  #stepGroup(group: SGDParamGroup): void {
+  #stepGroup(group: SGDParamGroup, amp: AmpOptions): void {
+    // A captured step has these built in; and the first one, which starts the momentum, is none for those after it.
+    for (const read of group.settings) capture.dependsOn(read);
+    capture.dependsOn(this.#countBuffers);
     const batches = new Map<string, Batch>();
     const fresh: [Tensor, Tensor][] = [];
     for (const param of group.params) {
@@ -153,14 +167,15 @@ export class SGD implements Optimizer {
         buffer = this.#buffers.get(param);
         isFirst = buffer === undefined;
         if (buffer === undefined) {
-          buffer = torch.emptyLike(param.detach());
+          // Zeros, not just any: a first step that foundInf leaves out fills no buffer.
+          buffer = capture.outside(() => torch.zerosLike(param.detach()).keep());
           fresh.push([param, buffer]);
         } else if (buffer.dtype !== param.dtype || buffer.device !== param.device) {
           buffer.replace_(buffer.to({ dtype: param.dtype, device: param.device })); // the model was moved
         }
       }
       if (!fitsFused(param, gradient, buffer)) {
-        plainStep(param, gradient, buffer, isFirst, group);
+        plainStep(param, gradient, buffer, isFirst, group, amp);
         continue;
       }
       const { dtype, device } = param;
@@ -178,9 +193,9 @@ export class SGD implements Optimizer {
       const { weightDecay, momentum, dampening, nesterov, maximize } = group;
       const lr = group.rateOn(device);
       const settings = { weightDecay, momentum, lr, dampening, nesterov, maximize, isFirstStep: isFirst };
-      torch._fusedSgd_(params, gradients, buffers, settings);
+      torch._fusedSgd_(params, gradients, buffers, { ...settings, ...amp });
     }
-    for (const [param, buffer] of fresh) this.#buffers.set(param, buffer.keep());
+    for (const [param, buffer] of fresh) this.#buffers.set(param, buffer);
   }
 
   zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
@@ -248,9 +263,12 @@ function plainStep(
   buffer: Tensor | undefined,
   isFirst: boolean,
   group: SGDParamGroup,
+  { foundInf, gradScale }: AmpOptions,
 ): void {
   const { momentum, dampening, weightDecay, nesterov, maximize } = group;
-  let g = maximize ? gradient.neg() : gradient;
+  const before = foundInf ? [param.clone(), buffer?.clone()] : [];
+  let g = gradScale ? gradient.div_(gradScale) : gradient;
+  if (maximize) g = g.neg();
   if (weightDecay !== 0) g = g.add(param, { alpha: weightDecay });
   if (buffer) {
     if (isFirst) buffer.copy_(g);
@@ -258,4 +276,8 @@ function plainStep(
     g = nesterov ? g.add(buffer, { alpha: momentum }) : buffer;
   }
   param.sub_(g.mul(group.rateOn(param.device)));
+  if (!foundInf) return;
+  const [oldParam, oldBuffer] = before;
+  param.copy_(torch.where(foundInf.ne(0), oldParam!, param));
+  if (buffer) buffer.copy_(torch.where(foundInf.ne(0), oldBuffer!, buffer));
 }

@@ -85,7 +85,7 @@ function withGradMode<T>(enabled: boolean, fn: () => T): T {
 }
 
 /** The mode ends when `fn` returns; what an async one does after its first await would run outside of it. */
-function refuseAsync<T>(result: T): T {
+export function refuseAsync<T>(result: T): T {
   if (result instanceof Promise) {
     result.catch(() => {});
     throw new IsotorchError('ERR_ARGUMENT', 'Expected a function that returns its result but received an async one');

@@ -1,3 +1,8 @@
+export { type AutocastDevice, type AutocastDType, type AutocastOptions, autocast } from './autocast.js';
+export { type CapturedStep, type CaptureOptions, capture } from './capture/capture.js';
+export type { RecordSummary } from './capture/record.js';
+export type { RepeatOptions } from './capture/repeat.js';
+export type { TensorTree } from './capture/tree.js';
 export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
 export { Generator } from './random.js';

@@ -3,7 +3,9 @@
 import { expected } from '../errors.js';
 import type { IsomaxOperators, NamespaceOperators, TorchOperators } from '../generated/operators.js';
 import { native } from '../native.js';
+import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
+import { backends } from './backends.js';
 import type { Device } from './dtype.js';
 import { fromBuffer, tensor } from './factory.js';
 import { installOperators, type OperatorNamespace, ops } from './operators.js';
@@ -28,6 +30,8 @@ const own = {
   tidy,
   memory,
   autograd: { grad },
+  autocast,
+  backends,
 
   /** Threads that one operator may use; LibTorch's default is the number of cores. */
   getNumThreads: (): number => native.getNumThreads(),

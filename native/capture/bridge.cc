@@ -1,0 +1,280 @@
+// Capture at the boundary: begin and end a recording, and send runs of records to the compute thread.
+#include "../bridge.h"
+
+#include <ATen/autocast_mode.h>
+
+#include <atomic>
+#include <sstream>
+
+#include "flights.h"
+#include "recorder.h"
+
+namespace isotorch {
+
+// Steps on their way to the compute thread: what a single call and `repeat` send.
+struct Run {
+  struct Step {
+    std::shared_ptr<const Record> record;
+    std::vector<at::Tensor> inputs;
+  };
+  std::vector<Step> steps;
+  std::atomic<bool> cancelled{false};
+};
+
+namespace {
+
+std::vector<Handle> HandlesArgument(const Napi::CallbackInfo& info, size_t index) {
+  if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    throw Misuse("ERR_ARGUMENT", "Expected a Float64Array of tensors");
+  auto array = info[index].As<Napi::Float64Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+template <typename T>
+const std::shared_ptr<T>& Numbered(const Napi::CallbackInfo& info, size_t index,
+                                   const std::unordered_map<uint32_t, std::shared_ptr<T>>& table, const char* what) {
+  int64_t number = IntegerArgument(info, index, what);
+  auto found = number < 0 || number > UINT32_MAX ? table.end() : table.find(static_cast<uint32_t>(number));
+  if (found == table.end()) throw Misuse("ERR_ARGUMENT", std::string("Expected a live ") + what);
+  return found->second;
+}
+
+// signature(inputs): what decides whether a record fits, as text: dtypes, shapes, devices, and this thread's modes.
+Napi::Value Signature(const Napi::CallbackInfo& info, Environment& environment) {
+  std::ostringstream text;
+  for (const at::Tensor& tensor : TensorsArgument(info, 0, environment)) {
+    if (tensor.requires_grad() && !tensor.is_leaf())
+      throw Misuse("ERR_CAPTURE", "Expected inputs that no recorded operator leads to, but received one of shape " +
+                                      c10::str(tensor.sizes()) + " with a gradient function: pass input.detach()");
+    text << DtypeName(tensor.scalar_type()) << tensor.sizes() << (tensor.requires_grad() ? "g" : "");
+    if (!tensor.device().is_cpu()) text << tensor.device();
+    if (tensor.layout() != at::kStrided) text << tensor.layout();
+    text << ';';
+  }
+  if (!at::GradMode::is_enabled()) text << " no grad";
+  if (c10::InferenceMode::is_enabled()) text << " inference";
+  for (at::DeviceType device : {at::kCPU, at::kCUDA}) {
+    if (at::autocast::is_autocast_enabled(device))
+      text << " autocast " << device << ' ' << DtypeName(at::autocast::get_autocast_dtype(device));
+  }
+  return Napi::String::New(info.Env(), text.str());
+}
+
+Napi::Value BeginRecording(const Napi::CallbackInfo& info, Environment& environment) {
+  if (environment.recorder)
+    throw Misuse("ERR_CAPTURE",
+                 "Expected no captured step inside another while it is recorded; call its function itself");
+  auto inputs = HandlesArgument(info, 0);
+  for (Handle input : inputs) environment.handles.Get(input);
+  environment.flights->SettleAll();
+  environment.recorder = std::make_unique<Recorder>(environment.handles, inputs);
+  environment.recording_paused = 0;
+  return info.Env().Undefined();
+}
+
+// pauseRecording(paused): nests.
+Napi::Value PauseRecording(const Napi::CallbackInfo& info, Environment& environment) {
+  environment.recording_paused += BooleanArgument(info, 0, "paused") ? 1 : -1;
+  if (environment.recording_paused < 0) environment.recording_paused = 0;
+  return info.Env().Undefined();
+}
+
+Napi::Value AbortRecording(const Napi::CallbackInfo& info, Environment& environment) {
+  environment.recorder.reset();
+  return info.Env().Undefined();
+}
+
+// endRecording(outputs): [the record's number, …handles of this first run's results]. The results are detached and
+// outside of every scope, as a replay's are; the tensors they came from are released unless they were there before.
+Napi::Value EndRecording(const Napi::CallbackInfo& info, Environment& environment) {
+  auto recorder = std::move(environment.recorder);
+  if (!recorder) throw Misuse("ERR_CAPTURE", "Expected a recording to be under way");
+  auto outputs = HandlesArgument(info, 0);
+  auto record = recorder->Finish(outputs);
+  uint32_t number = environment.next_record++;
+  auto values = Napi::Float64Array::New(info.Env(), outputs.size() + 1);
+  values[0] = number;
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < outputs.size(); i++) {
+    values[i + 1] = environment.handles.Add(environment.handles.Get(outputs[i]).detach());
+    environment.handles.Keep(values[i + 1]);
+  }
+  for (Handle output : outputs) {
+    if (recorder->Made(output)) environment.handles.Release(output);
+  }
+  environment.records.emplace(number, std::move(record));
+  return values;
+}
+
+Napi::Value RecordFits(const Napi::CallbackInfo& info, Environment& environment) {
+  return Napi::Boolean::New(info.Env(), Numbered(info, 0, environment.records, "record")->Fits(environment.handles));
+}
+
+Napi::Value ReleaseRecord(const Napi::CallbackInfo& info, Environment& environment) {
+  return Napi::Boolean::New(info.Env(),
+                            environment.records.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "record"))) > 0);
+}
+
+void AddStep(const Napi::CallbackInfo& info, size_t first, Environment& environment, Run& run) {
+  const auto& record = Numbered(info, first, environment.records, "record");
+  auto inputs = TensorsArgument(info, first + 1, environment);
+  if (inputs.size() != record->inputs)
+    throw Misuse("ERR_ARGUMENT", "Expected " + std::to_string(record->inputs) + " inputs for the record");
+  run.steps.push_back({record, std::move(inputs)});
+}
+
+// Resolves with [steps done, …handles]: the results of the one step, or of all steps stacked.
+Napi::Value Send(Napi::Env env, Environment& environment, std::shared_ptr<Run> run, bool stacked) {
+  auto flight = std::make_shared<Flight>();
+  for (const auto& step : run->steps) flight->Add(step.record, step.inputs);
+  struct Outcome {
+    size_t done = 0;
+    std::vector<at::Tensor> results;
+  };
+  auto outcome = std::make_shared<Outcome>();
+  auto job = std::make_unique<Job>(env);
+  job->parallel = true;
+  job->work = [run, outcome, flight, stacked, closing = environment.mailbox->Closing()] {
+    struct Landing {
+      Flight& flight;
+      ~Landing() { flight.Land(); }
+    } landing{*flight};
+    std::vector<std::vector<at::Tensor>> results;
+    for (auto& step : run->steps) {
+      if (run->cancelled || *closing) break;
+      auto record = std::move(step.record);
+      std::vector<at::Tensor> values = record->Replay(std::move(step.inputs));
+      outcome->done++;
+      if (!stacked) {
+        outcome->results = std::move(values);
+        continue;
+      }
+      results.resize(values.size());
+      for (size_t i = 0; i < values.size(); i++) results[i].push_back(std::move(values[i]));
+    }
+    run->steps.clear();
+    at::NoGradGuard no_grad;
+    for (auto& values : results) {
+      for (const at::Tensor& value : values) {
+        if (value.sizes() != values[0].sizes())
+          throw Misuse("ERR_CAPTURE", "repeat: expected results of the same shape in each step but received " +
+                                          c10::str(values[0].sizes()) + " and " + c10::str(value.sizes()) +
+                                          ". Return scalars, such as the mean loss, or call the step for each batch");
+      }
+      outcome->results.push_back(at::stack(values));
+    }
+  };
+  job->result = [outcome](Napi::Env env) {
+    auto& environment = Environment::Of(env);
+    auto values = Napi::Float64Array::New(env, outcome->results.size() + 1);
+    values[0] = static_cast<double>(outcome->done);
+    for (size_t i = 0; i < outcome->results.size(); i++)
+      values[i + 1] = environment.handles.Add(std::move(outcome->results[i]));
+    AccountMemory(env, environment);
+    return values;
+  };
+  job->settled = [flight](Napi::Env env) { Environment::Of(env).flights->End(flight); };
+  environment.flights->Begin(flight);
+  return environment.mailbox->Send(env, std::move(job));
+}
+
+// replay(record, inputs)
+Napi::Value Replay(const Napi::CallbackInfo& info, Environment& environment) {
+  auto run = std::make_shared<Run>();
+  AddStep(info, 0, environment, *run);
+  return Send(info.Env(), environment, std::move(run), false);
+}
+
+Napi::Value BeginRun(const Napi::CallbackInfo& info, Environment& environment) {
+  uint32_t number = environment.next_run++;
+  environment.runs.emplace(number, std::make_shared<Run>());
+  return Napi::Number::New(info.Env(), number);
+}
+
+// addStep(run, record, inputs): the inputs are held from now on. Gives the bytes of those that are no views of
+// something larger, which is there anyway.
+Napi::Value AddStepTo(const Napi::CallbackInfo& info, Environment& environment) {
+  auto run = Numbered(info, 0, environment.runs, "run");
+  AddStep(info, 1, environment, *run);
+  double bytes = 0;
+  for (const at::Tensor& input : run->steps.back().inputs) {
+    if (input.has_storage() && input.storage().nbytes() <= input.nbytes()) bytes += static_cast<double>(input.nbytes());
+  }
+  return Napi::Number::New(info.Env(), bytes);
+}
+
+// sendRun(run)
+Napi::Value SendRun(const Napi::CallbackInfo& info, Environment& environment) {
+  return Send(info.Env(), environment, Numbered(info, 0, environment.runs, "run"), true);
+}
+
+// endRun(run, cancel): forgets it; one under way stops before its next step if `cancel`.
+Napi::Value EndRun(const Napi::CallbackInfo& info, Environment& environment) {
+  auto run = Numbered(info, 0, environment.runs, "run");
+  if (BooleanArgument(info, 1, "cancel")) run->cancelled = true;
+  environment.runs.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "run")));
+  return info.Env().Undefined();
+}
+
+// describeRecord(record): for inspect().
+Napi::Value DescribeRecord(const Napi::CallbackInfo& info, Environment& environment) {
+  Napi::Env env = info.Env();
+  const Record& record = *Numbered(info, 0, environment.records, "record");
+  auto instructions = Napi::Array::New(env, record.instructions.size());
+  for (size_t i = 0; i < record.instructions.size(); i++) {
+    const Instruction& instruction = *record.instructions[i];
+    Napi::Object object = Napi::Object::New(env);
+    object["name"] = Napi::String::New(env, instruction.Name());
+    object["settings"] = Napi::String::New(env, instruction.Settings());
+    auto uses = Napi::Array::New(env, instruction.uses.size());
+    auto ends = Napi::Array::New(env);
+    for (size_t k = 0; k < instruction.uses.size(); k++) {
+      const Use& use = instruction.uses[k];
+      uses[k] = use.place == kNowhere ? env.Null() : Napi::Value(Napi::Number::New(env, use.place));
+      if (use.last && use.place >= 0) ends[ends.Length()] = Napi::Number::New(env, use.place);
+    }
+    object["uses"] = uses;
+    object["ends"] = ends;
+    auto results = Napi::Array::New(env, instruction.results.size());
+    for (size_t k = 0; k < instruction.results.size(); k++) {
+      Napi::Object result = Napi::Object::New(env);
+      Place place = instruction.results[k];
+      result["place"] = place == kNowhere ? env.Null() : Napi::Value(Napi::Number::New(env, place));
+      result["kind"] = Napi::String::New(env, instruction.result_kinds[k]);
+      results[k] = result;
+    }
+    object["results"] = results;
+    object["liveBytes"] = Napi::Number::New(env, static_cast<double>(instruction.live_bytes));
+    object["peakBytes"] = Napi::Number::New(env, static_cast<double>(instruction.peak_bytes));
+    instructions[i] = object;
+  }
+  auto outputs = Napi::Array::New(env, record.outputs.size());
+  for (size_t i = 0; i < record.outputs.size(); i++) outputs[i] = Napi::Number::New(env, record.outputs[i].place);
+  Napi::Object object = Napi::Object::New(env);
+  object["instructions"] = instructions;
+  object["inputs"] = Napi::Number::New(env, static_cast<double>(record.inputs));
+  object["outside"] = Napi::Number::New(env, static_cast<double>(record.outside.size()));
+  object["outputs"] = outputs;
+  object["peakBytes"] = Napi::Number::New(env, static_cast<double>(record.peak_bytes));
+  return object;
+}
+
+}  // namespace
+
+void ExportCapture(Napi::Env env, Napi::Object exports) {
+  Export<Signature>(env, exports, "signature");
+  Export<BeginRecording>(env, exports, "beginRecording");
+  Export<PauseRecording>(env, exports, "pauseRecording");
+  Export<AbortRecording>(env, exports, "abortRecording");
+  Export<EndRecording>(env, exports, "endRecording");
+  Export<RecordFits>(env, exports, "recordFits");
+  Export<ReleaseRecord>(env, exports, "releaseRecord");
+  Export<Replay>(env, exports, "replay");
+  Export<BeginRun>(env, exports, "beginRun");
+  Export<AddStepTo>(env, exports, "addStep");
+  Export<SendRun>(env, exports, "sendRun");
+  Export<EndRun>(env, exports, "endRun");
+  Export<DescribeRecord>(env, exports, "describeRecord");
+}
+
+}  // namespace isotorch

@@ -1,0 +1,54 @@
+#include "record.h"
+
+#include "../errors.h"
+
+namespace isotorch {
+
+const at::Tensor& Frame::Get(Place place) const {
+  static const at::Tensor none;
+  if (place == kNowhere) return none;
+  return place >= 0 ? places_[place] : outside_[~place];
+}
+
+at::Tensor Frame::Take(const Use& use) {
+  if (use.last && use.place >= 0) return std::move(places_[use.place]);
+  return Get(use.place);
+}
+
+bool Record::Fits(const Handles& handles) const {
+  for (size_t i = 0; i < outside.size(); i++) {
+    const Outside& facts = outside_facts[i];
+    if (facts.handle == 0) continue;
+    const at::Tensor& tensor = outside[i];
+    if (!handles.Alive(facts.handle) || !handles.Get(facts.handle).is_same(tensor)) return false;
+    if (tensor.sizes() != facts.sizes || tensor.scalar_type() != facts.dtype || tensor.device() != facts.device ||
+        tensor.requires_grad() != facts.requires_grad)
+      return false;
+    if (tensor.layout() == at::kStrided && tensor.strides() != facts.strides) return false;
+  }
+  return true;
+}
+
+std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> given) const {
+  at::ThreadLocalStateGuard guard(state);
+  Frame frame(places, outside);
+  for (size_t i = 0; i < given.size(); i++) frame.Put(static_cast<Place>(i), std::move(given[i]));
+  given.clear();
+  for (const auto& instruction : instructions) {
+    try {
+      instruction->Run(frame);
+    } catch (...) {
+      Failure failure = DescribeCurrent();
+      failure.operator_name = instruction->Name();
+      failure.schema = instruction->Schema();
+      throw Failed{std::move(failure)};
+    }
+  }
+  std::vector<at::Tensor> results;
+  results.reserve(outputs.size());
+  at::NoGradGuard no_grad;
+  for (const Use& use : outputs) results.push_back(frame.Take(use).detach());
+  return results;
+}
+
+}  // namespace isotorch

@@ -1,0 +1,99 @@
+// A record: what a captured step does, as a list of instructions over places. It is made once, by the Recorder, while
+// the step runs eagerly; afterwards it never changes, so that any number of replays may wait in the compute thread's
+// queue.
+//
+// Words: a *place* is where one tensor of the step stands while the step runs, a slot of the frame; an *outside* tensor
+// is one that was there before (parameters, buffers, optimizer state, resident data) and is captured by reference.
+#pragma once
+#include <ATen/ATen.h>
+#include <ATen/ThreadLocalState.h>
+#include <ATen/core/stack.h>
+#include <c10/core/InferenceMode.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "../autocast.h"
+#include "../handles.h"
+
+namespace isotorch {
+
+// A slot of the frame (≥ 0) or an outside tensor (~index).
+using Place = int32_t;
+constexpr Place kNowhere = INT32_MIN;  // no tensor, or a result that nobody reads
+
+// A tensor as an instruction reads it; `last` hands the frame's own reference over, so that memory is freed, or stolen
+// by an operator, as early as can be.
+struct Use {
+  Place place = kNowhere;
+  bool last = false;
+};
+
+// What one run of a record works on.
+class Frame {
+ public:
+  Frame(size_t places, const std::vector<at::Tensor>& outside) : places_(places), outside_(outside) {}
+
+  const at::Tensor& Get(Place place) const;
+  at::Tensor Take(const Use& use);
+  void Put(Place place, at::Tensor tensor) {
+    if (place >= 0) places_[place] = std::move(tensor);
+  }
+
+  torch::jit::Stack stack;  // scratch, kept for its memory
+  // Regions that the step has entered and not left; an error leaves them in reverse order.
+  std::vector<std::unique_ptr<c10::InferenceMode>> inference;
+  std::vector<std::unique_ptr<AutocastRegion>> autocast;
+
+ private:
+  std::vector<at::Tensor> places_;
+  const std::vector<at::Tensor>& outside_;
+};
+
+struct Instruction {
+  std::vector<Use> uses;
+  std::vector<Place> results;
+  // Measured while recording: bytes that the step held after this instruction, and at most during it.
+  int64_t live_bytes = 0;
+  int64_t peak_bytes = 0;
+  std::vector<std::string> result_kinds;  // "float32 [64, 10]", for inspect()
+
+  virtual ~Instruction() = default;
+  virtual void Run(Frame& frame) const = 0;
+  virtual std::string Name() const = 0;                // aten::add, backward
+  virtual std::string Schema() const { return {}; }    // of operators
+  virtual std::string Settings() const { return {}; }  // arguments that are no tensors, for inspect()
+};
+
+// A tensor from outside, and what must still be so of it for the record to be good.
+struct Outside {
+  Handle handle = 0;  // 0: a constant of the record's own
+  std::vector<int64_t> sizes, strides;
+  at::ScalarType dtype;
+  c10::Device device;
+  bool requires_grad;
+};
+
+struct Record {
+  std::vector<std::unique_ptr<Instruction>> instructions;
+  std::vector<at::Tensor> outside;
+  std::vector<Outside> outside_facts;
+  size_t inputs = 0;  // the first places of the frame
+  size_t places = 0;
+  std::vector<Use> outputs;
+  at::ThreadLocalState state;  // grad mode, autocast and the like, as they were when recording began
+  // Memory that is reached from outside: storage → whether the step writes into it (gradients count as written).
+  std::unordered_map<const void*, bool> touched;
+  bool random = false;  // draws from a generator
+  int64_t peak_bytes = 0;
+  std::vector<std::string> no_graph;  // why an accelerator's graph can't hold it; empty if it can
+
+  // Whether all that it captured by reference is still there and has the form it had.
+  bool Fits(const Handles& handles) const;
+  // Runs it on the calling thread; results are detached.
+  std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs) const;
+};
+
+}  // namespace isotorch

@@ -1,0 +1,286 @@
+#include "recorder.h"
+
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include <algorithm>
+
+namespace isotorch {
+namespace {
+
+// Constants up to this size are kept between runs instead of being computed anew.
+constexpr uint64_t kMostFoldedBytes = 64 << 10;
+
+const void* StorageOf(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl() : nullptr;
+}
+
+std::string KindOf(const at::Tensor& tensor) {
+  return std::string(DtypeName(tensor.scalar_type())) + " " + c10::str(tensor.sizes());
+}
+
+std::vector<Handle> Joined(std::initializer_list<const std::vector<Handle>*> lists) {
+  std::vector<Handle> all;
+  for (const auto* list : lists) all.insert(all.end(), list->begin(), list->end());
+  return all;
+}
+
+}  // namespace
+
+Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs) : handles_(handles) {
+  record_->inputs = inputs.size();
+  for (Handle handle : inputs) NewPlace(handle);
+  c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, meter_);
+}
+
+Recorder::~Recorder() {
+  if (metering_) c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+}
+
+void Recorder::RefuseRead(const std::string& what) {
+  refused_ = what +
+             " can't be read while a step is recorded: later runs would not see this line. Return the tensor from "
+             "the step and read it after `await`";
+  throw Misuse("ERR_CAPTURE", refused_);
+}
+
+void Recorder::CheckCall(const Operator& op) {
+  if (op.reads_values) RefuseRead("A tensor's value (" + op.name + ")");
+}
+
+Place Recorder::NewPlace(Handle handle) {
+  auto place = static_cast<Place>(record_->places++);
+  place_of_[handle] = place;
+  foldable_.emplace_back();
+  return place;
+}
+
+Place Recorder::PlaceOf(Handle handle) {
+  if (handle == 0) return kNowhere;
+  auto found = place_of_.find(handle);
+  if (found != place_of_.end()) return found->second;
+  const at::Tensor& tensor = handles_.Get(handle);
+  if (tensor.requires_grad() && !tensor.is_leaf())
+    throw Misuse("ERR_CAPTURE",
+                 "The step uses a tensor of shape " + c10::str(tensor.sizes()) +
+                     " whose gradient leads to operators outside of the step, which a replay can't repeat. Compute it "
+                     "inside, or pass it with detach()");
+  Place place = ~static_cast<Place>(record_->outside.size());
+  record_->outside.push_back(tensor);
+  record_->outside_facts.push_back({handle, tensor.sizes().vec(),
+                                    tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
+                                    tensor.scalar_type(), tensor.device(), tensor.requires_grad()});
+  place_of_[handle] = place;
+  return place;
+}
+
+void Recorder::Add(std::unique_ptr<Instruction> instruction, const std::vector<Handle>& uses,
+                   const std::vector<Handle>& results) {
+  for (Handle handle : uses) instruction->uses.push_back({PlaceOf(handle)});
+  for (Handle handle : results) {
+    instruction->results.push_back(handle == 0 ? kNowhere : NewPlace(handle));
+    instruction->result_kinds.push_back(handle == 0 ? "" : KindOf(handles_.Get(handle)));
+  }
+  instruction->live_bytes = meter_->live;
+  instruction->peak_bytes = std::exchange(meter_->peak, meter_->live);
+  record_->peak_bytes = std::max(record_->peak_bytes, instruction->peak_bytes);
+  record_->instructions.push_back(std::move(instruction));
+}
+
+bool Recorder::Made(Handle handle) const {
+  auto found = place_of_.find(handle);
+  return found != place_of_.end() && found->second >= static_cast<Place>(record_->inputs);
+}
+
+void Recorder::Written(const at::Tensor& tensor) {
+  if (const void* storage = StorageOf(tensor)) written_.insert(storage);
+}
+
+void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
+                    const std::vector<Handle>& results) {
+  auto call = std::make_unique<CallInstruction>(op);
+  bool foldable =
+      !op.random && op.writes == 0 && op.name.rfind("aten::empty", 0) != 0 && op.name.rfind("aten::new_empty", 0) != 0;
+  std::vector<Handle> uses;
+  for (size_t i = 0; i < op.arguments.size(); i++) {
+    const Plan& plan = op.arguments[i];
+    if (plan.kind != Kind::kTensor || arguments[i].isNone()) continue;
+    std::vector<Place> places;
+    for (Handle handle : tensors[i]) {
+      places.push_back(PlaceOf(handle));
+      if (places.back() < 0 || !foldable_[places.back()].defined()) foldable = false;
+      if (op.Writes(i)) Written(handles_.Get(handle));
+    }
+    // A list of outside tensors alone, as an optimizer's parameters, is the same list each time.
+    bool fixed = plan.list && std::all_of(places.begin(), places.end(), [](Place place) { return place < 0; });
+    if (fixed) continue;
+    call->slots.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(places.size()), plan.list,
+                           plan.list && plan.optional_elements});
+    uses.insert(uses.end(), tensors[i].begin(), tensors[i].end());
+    arguments[i] = c10::IValue();
+  }
+  call->arguments = std::move(arguments);
+  if (op.random) record_->random = true;
+  if (op.dynamic_shape) {
+    for (Handle handle : results)
+      call->expected_shapes.push_back(handle == 0 ? std::vector<int64_t>() : handles_.Get(handle).sizes().vec());
+    record_->no_graph.push_back(op.name + " gives shapes that depend on values");
+  }
+  Instruction* added = call.get();
+  Add(std::move(call), uses, results);
+  for (size_t i = 0; foldable && i < results.size(); i++) {
+    if (results[i] == 0) continue;
+    const at::Tensor& result = handles_.Get(results[i]);
+    if (result.requires_grad() || !result.has_storage() || result.storage().nbytes() > kMostFoldedBytes) continue;
+    foldable_[added->results[i]] = result;
+  }
+}
+
+void Recorder::Constant(Handle result) {
+  auto constant = std::make_unique<ConstantInstruction>();
+  at::Tensor value = handles_.Get(result);
+  constant->value = value.clone();  // the step may overwrite its own
+  Instruction* added = constant.get();
+  Add(std::move(constant), {}, {result});
+  foldable_[added->results[0]] = std::move(value);
+}
+
+void Recorder::Alias(Handle of, Handle result) { place_of_[result] = PlaceOf(of); }
+
+void Recorder::Backward(const std::vector<Handle>& tensors, const std::vector<Handle>& gradients,
+                        const std::vector<Handle>& inputs, bool retain, bool create) {
+  auto backward = std::make_unique<BackwardInstruction>();
+  backward->tensors = tensors.size();
+  backward->inputs = inputs.size();
+  backward->retain_graph = retain;
+  backward->create_graph = create;
+  Add(std::move(backward), Joined({&tensors, &gradients, &inputs}), {});
+  // Where the gradients go is not known from here: every leaf that can take one may.
+  for (const at::Tensor& tensor : record_->outside) {
+    if (tensor.requires_grad()) Written(tensor);
+  }
+}
+
+void Recorder::Grad(const std::vector<Handle>& outputs, const std::vector<Handle>& inputs,
+                    const std::vector<Handle>& gradients, bool retain, bool create, bool unused,
+                    const std::vector<Handle>& results) {
+  auto grad = std::make_unique<GradInstruction>();
+  grad->outputs = outputs.size();
+  grad->inputs = inputs.size();
+  grad->retain_graph = retain;
+  grad->create_graph = create;
+  grad->allow_unused = unused;
+  Add(std::move(grad), Joined({&outputs, &inputs, &gradients}), results);
+}
+
+void Recorder::GetGrad(Handle tensor, Handle result) {
+  auto get = std::make_unique<GetGradInstruction>();
+  get->defined = result != 0;
+  if (result != 0 && handles_.Get(result).layout() == at::kStrided) get->strides = handles_.Get(result).strides().vec();
+  Written(handles_.Get(tensor));
+  Add(std::move(get), {tensor}, {result});
+}
+
+void Recorder::SetGrad(Handle tensor, Handle gradient) {
+  Written(handles_.Get(tensor));
+  if (gradient != 0) Written(handles_.Get(gradient));  // later gradients are added to it in place
+  Add(std::make_unique<SetGradInstruction>(), {tensor, gradient}, {});
+}
+
+void Recorder::RequiresGrad(Handle tensor, bool value) {
+  auto set = std::make_unique<RequiresGradInstruction>();
+  set->value = value;
+  Add(std::move(set), {tensor}, {});
+}
+
+void Recorder::GradMode(bool enabled) {
+  auto mode = std::make_unique<GradModeInstruction>();
+  mode->enabled = enabled;
+  Add(std::move(mode), {}, {});
+}
+
+void Recorder::Inference(bool begin, bool enabled) {
+  auto mode = std::make_unique<InferenceInstruction>();
+  mode->begin = begin;
+  mode->enabled = enabled;
+  Add(std::move(mode), {}, {});
+}
+
+void Recorder::Autocast(bool begin, const AutocastSettings& settings) {
+  auto mode = std::make_unique<AutocastInstruction>();
+  mode->begin = begin;
+  mode->settings = settings;
+  Add(std::move(mode), {}, {});
+}
+
+// What depends on constants alone, and is neither written to nor handed out, is computed once: the record keeps the
+// values.
+void Recorder::Fold(const std::unordered_set<const void*>& kept) {
+  std::unordered_map<Place, Place> folded;
+  std::vector<std::unique_ptr<Instruction>> rest;
+  for (auto& instruction : record_->instructions) {
+    for (Use& use : instruction->uses) {
+      auto found = folded.find(use.place);
+      if (found != folded.end()) use.place = found->second;
+    }
+    bool fixed = !instruction->results.empty();
+    for (Place place : instruction->results) {
+      const void* storage = place >= 0 ? StorageOf(foldable_[place]) : nullptr;
+      if (storage == nullptr || written_.count(storage) || kept.count(storage)) fixed = false;
+    }
+    if (!fixed) {
+      rest.push_back(std::move(instruction));
+      continue;
+    }
+    for (Place place : instruction->results) {
+      const at::Tensor& value = foldable_[place];
+      folded[place] = ~static_cast<Place>(record_->outside.size());
+      record_->outside.push_back(value);
+      record_->outside_facts.push_back({0, {}, {}, value.scalar_type(), value.device(), false});
+    }
+  }
+  record_->instructions = std::move(rest);
+}
+
+void Recorder::MarkLastUses() {
+  std::unordered_set<Place> used;
+  for (Use& output : record_->outputs) used.insert(output.place);
+  std::unordered_set<Place> taken;  // outputs are taken one by one: the last of equal ones is the last
+  for (auto output = record_->outputs.rbegin(); output != record_->outputs.rend(); ++output)
+    output->last = taken.insert(output->place).second;
+  for (auto instruction = record_->instructions.rbegin(); instruction != record_->instructions.rend(); ++instruction) {
+    for (Place& place : (*instruction)->results) {
+      if (!used.count(place)) place = kNowhere;
+    }
+    for (auto use = (*instruction)->uses.rbegin(); use != (*instruction)->uses.rend(); ++use)
+      use->last = used.insert(use->place).second;
+  }
+}
+
+std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
+  c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+  metering_ = false;
+  if (!refused_.empty()) throw Misuse("ERR_CAPTURE", refused_);
+  std::unordered_set<const void*> kept;
+  std::unordered_set<Handle> given(outputs.begin(), outputs.end());
+  for (Handle handle : outputs) {
+    record_->outputs.push_back({PlaceOf(handle)});
+    kept.insert(StorageOf(handles_.Get(handle)));
+  }
+  for (const auto& [handle, place] : place_of_) {
+    if (!Made(handle) || given.count(handle) || !handles_.Alive(handle)) continue;
+    throw Misuse("ERR_CAPTURE", "A tensor of shape " + c10::str(handles_.Get(handle).sizes()) +
+                                    " that the step made was kept beyond its end, but later runs would not change it. "
+                                    "Return it, or make it before and write into it: state.copy_(value)");
+  }
+  Fold(kept);
+  MarkLastUses();
+  for (size_t i = 0; i < record_->outside.size(); i++) {
+    const void* storage = StorageOf(record_->outside[i]);
+    if (storage == nullptr || record_->outside_facts[i].handle == 0) continue;
+    bool& written = record_->touched[storage];
+    written = written || written_.count(storage) > 0;
+  }
+  return record_;
+}
+
+}  // namespace isotorch

@@ -1,0 +1,76 @@
+// Makes a record: while it stands in its environment, every operator, gradient and change of mode that crosses the
+// boundary is written down beside being carried out. Tensors are known by their handles, which are never used twice.
+#pragma once
+#include <c10/core/Allocator.h>
+#include <node_api.h>
+
+#include <unordered_set>
+
+#include "instructions.h"
+
+namespace isotorch {
+
+// Bytes that this thread has allocated and freed since the recording began, gradients' saved tensors included:
+// LibTorch's own profiling hook tells of each.
+class MemoryMeter : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
+    live += size;
+    peak = std::max(peak, live);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+  int64_t live = 0, peak = 0;
+};
+
+class Recorder {
+ public:
+  Recorder(Handles& handles, const std::vector<Handle>& inputs);
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+
+  // Throws ERR_CAPTURE for what a record can't hold. It sticks: should the step catch the error, Finish throws it
+  // again.
+  [[noreturn]] void RefuseRead(const std::string& what);
+  void CheckCall(const Operator& op);
+
+  void Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
+            const std::vector<Handle>& results);
+  void Constant(Handle result);
+  void Alias(Handle of, Handle result);
+  void Backward(const std::vector<Handle>& tensors, const std::vector<Handle>& gradients,
+                const std::vector<Handle>& inputs, bool retain, bool create);
+  void Grad(const std::vector<Handle>& outputs, const std::vector<Handle>& inputs, const std::vector<Handle>& gradients,
+            bool retain, bool create, bool unused, const std::vector<Handle>& results);
+  void GetGrad(Handle tensor, Handle result);
+  void SetGrad(Handle tensor, Handle gradient);
+  void RequiresGrad(Handle tensor, bool value);
+  void GradMode(bool enabled);
+  void Inference(bool begin, bool enabled);
+  void Autocast(bool begin, const AutocastSettings& settings);
+
+  // Whether the tensor was made by the step.
+  bool Made(Handle handle) const;
+
+  // Ends the recording. `outputs`: handles of the results. Throws ERR_CAPTURE where tensors made inside outlive it.
+  std::shared_ptr<Record> Finish(const std::vector<Handle>& outputs);
+
+ private:
+  Place PlaceOf(Handle handle);
+  Place NewPlace(Handle handle);
+  void Add(std::unique_ptr<Instruction> instruction, const std::vector<Handle>& uses,
+           const std::vector<Handle>& results);
+  void Written(const at::Tensor& tensor);
+  void Fold(const std::unordered_set<const void*>& kept);
+  void MarkLastUses();
+
+  Handles& handles_;
+  std::shared_ptr<Record> record_ = std::make_shared<Record>();
+  std::unordered_map<Handle, Place> place_of_;
+  std::unordered_set<const void*> written_;  // storages
+  std::vector<at::Tensor> foldable_;         // by place: small tensors that depend on constants alone
+  std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
+  bool metering_ = true;
+  std::string refused_;
+};
+
+}  // namespace isotorch
