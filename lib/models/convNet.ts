@@ -1,11 +1,9 @@
 // A small convolutional network for small images: good for Fashion-MNIST in minutes on two cores.
 
-import { expected, IsotorchError } from '../errors.js';
-import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, Module, ReLU, Sequential } from '../nn/index.js';
+import { IsotorchError } from '../errors.js';
+import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Module, ReLU, Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-
-/** Makes the last layer: features [N, numFeatures] → logits [N, numClasses]. */
-export type MakeHead = (numFeatures: number, numClasses: number) => Module;
+import { checkSizes, headFrom, type MakeHead } from './head.js';
 
 export interface ConvNetOptions {
   /** Of the images: 1 for grey ones. @default 1 */
@@ -29,10 +27,7 @@ export class ConvNet extends Module {
 
   constructor({ inChannels = 1, numClasses = 10, head, width = 16 }: ConvNetOptions = {}) {
     super();
-    for (const [name, value] of Object.entries({ inChannels, numClasses, width }))
-      if (!Number.isSafeInteger(value) || value < 1) throw expected('a whole number of 1 or more', name, value);
-    if (head !== undefined && typeof head !== 'function')
-      throw expected('a function that makes the last layer', 'head', head);
+    checkSizes({ inChannels, numClasses, width });
     this.inChannels = inChannels;
     this.numFeatures = 4 * width;
     this.numClasses = numClasses;
@@ -45,8 +40,7 @@ export class ConvNet extends Module {
       new AdaptiveAvgPool2d(1),
       new Flatten(),
     );
-    this.classifier = head ? head(this.numFeatures, numClasses) : new Linear(this.numFeatures, numClasses);
-    if (!(this.classifier instanceof Module)) throw expected('a Module', 'the result of head', this.classifier);
+    this.classifier = headFrom(head, this.numFeatures, numClasses);
   }
 
   /** Images [N, channels, H, W] → penultimate features [N, d]. */

@@ -1,3 +1,5 @@
 // `models`: networks by name. Their heads come from outside, so that any loss fits any of them.
 
-export { ConvNet, type ConvNetOptions, convNet, type MakeHead } from './convNet.js';
+export { ConvNet, type ConvNetOptions, convNet } from './convNet.js';
+export type { MakeHead } from './head.js';
+export { BasicBlock, ResNet, type ResNetOptions, resnet18, resnet34 } from './resnet.js';

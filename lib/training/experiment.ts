@@ -193,7 +193,11 @@ export function makeModel(
   images: data.ImageDataset,
   device: Device,
 ): Module {
-  const makers: Record<ModelName, (options: models.ConvNetOptions) => Module> = { convnet: models.convNet };
+  const makers: Record<ModelName, (options: models.ConvNetOptions) => Module> = {
+    convnet: models.convNet,
+    resnet18: models.resnet18,
+    resnet34: models.resnet34,
+  };
   if (!Object.hasOwn(makers, model)) throw expected(`one of ${Object.keys(makers).join(', ')}`, 'model', model);
   const { head } = losses.byName(loss);
   torch.manualSeed(seed);

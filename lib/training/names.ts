@@ -5,7 +5,7 @@ import type { LossName } from '../losses/index.js';
 
 export const datasetNames = ['fashion-mnist', 'mnist', 'kmnist', 'notmnist', 'digits'] as const satisfies DatasetName[];
 
-export const modelNames = ['convnet'] as const;
+export const modelNames = ['convnet', 'resnet18', 'resnet34'] as const;
 export type ModelName = (typeof modelNames)[number];
 
 export const lossNames = ['softmax', 'isomax', 'isomaxplus'] as const satisfies LossName[];
