@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type Augmentation,
   type Batch,
   type BatchOptions,
   ImageDataset,
@@ -12,7 +13,7 @@ import {
   type Statistics,
 } from '../lib/data/index.js';
 import { IsotorchError } from '../lib/errors.js';
-import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { capture, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 
 /** n images of one pixel each, whose value is their place in the set; the label is place mod 3. */
 const numbered = (n: number) =>
@@ -205,6 +206,51 @@ describe('memory', () => {
   });
 });
 
+describe('picks', () => {
+  const set = () =>
+    ImageDataset.fromArrays({
+      images: Uint8Array.from({ length: 23 * 3 * 36 }, (_, i) => (i * 7) % 251),
+      shape: [23, 3, 6, 6],
+      labels: Array.from({ length: 23 }, (_, i) => i % 4),
+      statistics: { mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4] },
+    });
+  const options = { shuffle: true, seed: 3, augment: [randomCrop(6, 2), randomHorizontalFlip()], normalize: true };
+  const contents = ({ images, labels, indices }: { images: Tensor; labels: Tensor | null; indices: Tensor }) =>
+    [images, labels!, indices].map((tensor) => values(tensor).join());
+
+  it('give the batches of the pass, eagerly and in a captured step, bit for bit', async () => {
+    const loader = set().batches(5, options);
+    for (const epoch of [0, 1]) {
+      const batches: string[][] = [];
+      for (const batch of set().batches(5, { ...options, epoch })) batches.push(contents(batch));
+      const gathered: string[][] = [];
+      for (const picks of loader.picks({ epoch })) tidy(() => gathered.push(contents(loader.gather(picks))));
+      expect(gathered).toEqual(batches);
+      const step = capture((picks: Tensor) => loader.gather(picks));
+      const captured: string[][] = [];
+      for (const picks of loader.picks({ epoch })) captured.push(contents(await step(picks)));
+      expect(captured).toEqual(batches);
+      expect(step.recordings).toBe(2); // the last batch is smaller
+    }
+  });
+
+  it('begin in the middle, and leave nothing behind', () => {
+    const loader = set().batches(5, options);
+    const before = memory().tensors;
+    const all = Array.from(loader.picks({ epoch: 2 }), (picks) => values(picks).join());
+    expect(all.length).toBe(5);
+    expect(Array.from(loader.picks({ epoch: 2, from: 3 }), (picks) => values(picks).join())).toEqual(all.slice(3));
+    for (const _ of loader.picks()) break;
+    expect(memory().tensors).toBe(before);
+  });
+
+  it('a function of one’s own may stand among the augmentations', () => {
+    const inverted = set().batches(23, { augment: [(images) => images.bitwiseNot(), randomCrop(6)] });
+    for (const { images } of inverted) expect(values(images)[0]).toBe(255);
+    expect(failure(() => set().batches(2, { augment: [{ draw: 1 } as never] }))[0]).toBe('ERR_ARGUMENT');
+  });
+});
+
 describe('normalize', () => {
   const statistics: Statistics = { mean: [0.5], std: [0.25] };
 
@@ -225,6 +271,15 @@ describe('normalize', () => {
     expect(seen).toEqual(['uint8']);
   });
 });
+
+/** Draws and applies, as a loader does. */
+const augmented = (step: Augmentation, images: Tensor, random: SeededRandom): Tensor => {
+  const drawn = step.draw(images.shape.slice(1) as unknown as [number, number, number], images.shape[0]!, random);
+  return step.apply(
+    images,
+    drawn.map((row) => torch.tensor(row, { dtype: 'int64' })),
+  );
+};
 
 describe('augmentations equal a naive loop', () => {
   const anyImages = fc
@@ -256,7 +311,7 @@ describe('augmentations equal a naive loop', () => {
           const [n, c, h, w] = shape;
           fc.pre(height <= h + 2 * padding && width <= w + 2 * padding);
           const images = torch.fromBuffer(pixels, { dtype: 'uint8', shape });
-          const cropped = randomCrop([height, width], padding)(images, new SeededRandom('t', seed));
+          const cropped = augmented(randomCrop([height, width], padding), images, new SeededRandom('t', seed));
           expect([cropped.shape, cropped.dtype]).toEqual([[n, c, height, width], 'uint8']);
           const random = new SeededRandom('t', seed);
           const expected: number[] = [];
@@ -284,7 +339,8 @@ describe('augmentations equal a naive loop', () => {
       fc.property(anyImages, fc.double({ min: 0, max: 1, noNaN: true }), ({ shape, pixels, seed }, p) =>
         tidy(() => {
           const [n, c, h, w] = shape;
-          const flipped = randomHorizontalFlip(p)(
+          const flipped = augmented(
+            randomHorizontalFlip(p),
             torch.fromBuffer(pixels, { dtype: 'uint8', shape }),
             new SeededRandom('t', seed),
           );
@@ -311,12 +367,12 @@ describe('augmentations equal a naive loop', () => {
         .tensor(Uint8Array.of(1, 2, 3, 4))
         .view([1, 1, 2, 2])
         .expand([n, 1, 2, 2]);
-      const flat = values(randomCrop(2, 1)(images, new SeededRandom('t', 1)));
+      const flat = values(augmented(randomCrop(2, 1), images, new SeededRandom('t', 1)));
       for (let i = 0; i < n; i++) {
         const key = flat.slice(4 * i, 4 * i + 4).join();
         counts.set(key, (counts.get(key) ?? 0) + 1);
       }
-      const mirrored = values(randomHorizontalFlip()(images, new SeededRandom('t', 2))).filter(
+      const mirrored = values(augmented(randomHorizontalFlip(), images, new SeededRandom('t', 2))).filter(
         (v, i) => i % 4 === 0 && v === 2,
       ).length;
       expect(Math.abs(mirrored - n / 2)).toBeLessThan(5 * Math.sqrt(n / 4));
@@ -325,7 +381,7 @@ describe('augmentations equal a naive loop', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(5 * Math.sqrt(1000));
   });
 
-  it('in a loader they depend on seed, epoch and batch, and on nothing else', () => {
+  it('in a loader they depend on seed, epoch and place in the pass, and on nothing else', () => {
     const set = ImageDataset.fromArrays({
       images: Uint8Array.from({ length: 20 * 64 }, (_, i) => i % 255),
       shape: [20, 8, 8],
@@ -337,6 +393,16 @@ describe('augmentations equal a naive loop', () => {
       return seen.join();
     };
     expect(pass({ seed: 1, epoch: 1 })).toBe(pass({ seed: 1, epoch: 1 }));
+    const cropped = (batchSize: number) => {
+      const loader = set.batches(batchSize, { shuffle: true, epoch: 3, augment: [randomCrop(6)] });
+      return [...loader].length === 0 ? '' : pieces(loader);
+    };
+    const pieces = (loader: Iterable<Batch>) => {
+      const seen: number[] = [];
+      for (const { images } of loader) seen.push(...values(images));
+      return seen.join();
+    };
+    expect(cropped(6)).toBe(cropped(20)); // whatever the batch size
     expect(new Set([pass({ seed: 1, epoch: 1 }), pass({ seed: 1, epoch: 2 }), pass({ seed: 2, epoch: 1 })]).size).toBe(
       3,
     );
@@ -346,12 +412,18 @@ describe('augmentations equal a naive loop', () => {
     tidy(() => {
       const images = torch.zeros([2, 1, 4, 4], { dtype: 'uint8' });
       const random = new SeededRandom('t');
-      expect(failure(() => randomCrop(9, 2)(images, random))).toEqual([
+      expect(failure(() => augmented(randomCrop(9, 2), images, random))).toEqual([
         'ERR_SHAPE',
         'randomCrop: expected images of at least 9×9 with their padding of 2, received 4×4',
       ]);
       for (const augment of [randomCrop(2), randomHorizontalFlip()])
-        expect(failure(() => augment(images.select(0, 0), random))[0]).toBe('ERR_SHAPE');
+        expect(failure(() => augment.apply(images.select(0, 0), [torch.zeros([1]), torch.zeros([1])]))[0]).toBe(
+          'ERR_SHAPE',
+        );
+      const set = new ImageDataset({ images: images.clone(), labels: null });
+      expect(failure(() => set.batches(1, { augment: [randomCrop(9, 2)] }))[0]).toBe('ERR_SHAPE');
+      const loader = set.batches(1, { augment: [randomCrop(3)] });
+      expect(failure(() => loader.gather(torch.zeros([1, 1], { dtype: 'int64' })))[0]).toBe('ERR_SHAPE');
     });
     for (const make of [
       () => randomCrop(0),

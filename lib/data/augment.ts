@@ -1,16 +1,30 @@
-// The papers' augmentations, for a whole batch at once and on the batch's device. Each is a function from images to
-// images that takes its chance from the loader's seeded stream: a few integers an image, drawn in JavaScript, and one
-// gather. They work on uint8 pixels, before normalisation, as torchvision's work on PIL images: padding is black.
+// The papers' augmentations, for a whole batch at once and on the batch's device. What is random about them, a few integers
+// an image, is drawn in JavaScript once an epoch, from streams that the seed and the epoch name; what they do to the pixels
+// is a few operators, which a captured step can contain. They work on uint8 pixels, before normalisation, as torchvision's
+// work on PIL images: padding is black.
 import { expected, IsotorchError } from '../errors.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
-import { finite, integer } from './arguments.js';
-import type { Augmentation } from './loader.js';
+import { finite, type ImageShape, integer } from './arguments.js';
+import type { SeededRandom } from './random.js';
+
+/** A random change of images, in two parts: the draw, and the tensor function that is given what was drawn. */
+export interface Augmentation {
+  /**
+   * What it draws for `count` images of that shape: a list of parameters, each an array with one integer an image. Always
+   * the same number of parameters.
+   */
+  draw(shape: ImageShape, count: number, random: SeededRandom): Int32Array[];
+  /** Changes uint8 images [B, channels, height, width]; `drawn` has an int64 tensor [B] for each parameter. */
+  apply(images: Tensor, drawn: readonly Tensor[]): Tensor;
+  /** The shape of what comes out, where it is another. */
+  outputShape?(shape: ImageShape): ImageShape;
+}
 
 /**
  * A window of `size` at a random place of each image, after padding all sides with zeros (torchvision's RandomCrop).
  * @param size height and width, or [height, width]
  * @param padding pixels added on every side. @default 0
- * @throws ERR_ARGUMENT; when applied, ERR_SHAPE where the padded image is smaller than the window
+ * @throws ERR_ARGUMENT; when used, ERR_SHAPE where the padded image is smaller than the window
  * @example train.batches(128, { shuffle: true, augment: [randomCrop(32, 4), randomHorizontalFlip()] })
  */
 export function randomCrop(size: number | readonly [height: number, width: number], padding = 0): Augmentation {
@@ -18,29 +32,38 @@ export function randomCrop(size: number | readonly [height: number, width: numbe
   integer(height, 'size', 1);
   integer(width, 'size', 1);
   integer(padding, 'padding');
-  return (images, random) => {
-    const [n, , ...source] = checkImages(images, 'randomCrop');
-    const down = source[0]! + 2 * padding - height;
-    const right = source[1]! + 2 * padding - width;
-    if (down < 0 || right < 0) {
-      throw new IsotorchError(
-        'ERR_SHAPE',
-        `randomCrop: expected images of at least ${height}×${width} with their padding of ${padding}, received ${source.join('×')}`,
-      );
-    }
-    const tops = new Int32Array(n!);
-    const lefts = new Int32Array(n!);
-    for (let i = 0; i < n!; i++) {
-      tops[i] = random.below(down + 1);
-      lefts[i] = random.below(right + 1);
-    }
-    return tidy(() => {
-      const padded = padding > 0 ? torch.constantPadNd(images, [padding, padding, padding, padding], 0) : images;
-      // A view of every window there is, [N, C, down + 1, right + 1, height, width], of which each image takes one.
-      const windows = padded.unfold(2, height, 1).unfold(3, width, 1).permute([0, 2, 3, 1, 4, 5]);
-      const each = torch.arange(n!, { dtype: 'int64', device: images.device });
-      return windows.index([each, positions(tops, images), positions(lefts, images)]);
-    });
+  /** How far the window can move, down and to the right. */
+  const room = (sourceHeight: number, sourceWidth: number): [number, number] => {
+    const [down, right] = [sourceHeight + 2 * padding - height, sourceWidth + 2 * padding - width];
+    if (down >= 0 && right >= 0) return [down, right];
+    throw new IsotorchError(
+      'ERR_SHAPE',
+      `randomCrop: expected images of at least ${height}×${width} with their padding of ${padding}, received ${sourceHeight}×${sourceWidth}`,
+    );
+  };
+  return {
+    outputShape: ([channels]) => [channels, height, width],
+    draw([, sourceHeight, sourceWidth], count, random) {
+      const [down, right] = room(sourceHeight, sourceWidth);
+      const tops = new Int32Array(count);
+      const lefts = new Int32Array(count);
+      for (let i = 0; i < count; i++) {
+        tops[i] = random.below(down + 1);
+        lefts[i] = random.below(right + 1);
+      }
+      return [tops, lefts];
+    },
+    apply(images, [tops, lefts]) {
+      const [n, , sourceHeight, sourceWidth] = shapeOf(images, 'randomCrop');
+      room(sourceHeight, sourceWidth);
+      return tidy(() => {
+        const padded = padding > 0 ? torch.constantPadNd(images, [padding, padding, padding, padding], 0) : images;
+        // A view of every window there is, [N, C, down + 1, right + 1, height, width], of which each image takes one.
+        const windows = padded.unfold(2, height, 1).unfold(3, width, 1).permute([0, 2, 3, 1, 4, 5]);
+        const each = torch.arange(n, { dtype: 'int64', device: images.device });
+        return windows.index([each, tops!, lefts!]);
+      });
+    },
   };
 }
 
@@ -51,20 +74,17 @@ export function randomCrop(size: number | readonly [height: number, width: numbe
  */
 export function randomHorizontalFlip(p = 0.5): Augmentation {
   finite(p, 'p', 0, 1);
-  return (images, random) => {
-    const [n] = checkImages(images, 'randomHorizontalFlip');
-    const chosen = Uint8Array.from({ length: n! }, () => (random.uniform() < p ? 1 : 0));
-    return tidy(() => {
-      const mask = torch.fromBuffer(chosen, { dtype: 'bool', shape: [n!, 1, 1, 1], device: images.device });
-      return torch.where(mask, images.flip([3]), images);
-    });
+  return {
+    draw: (_, count, random) => [Int32Array.from({ length: count }, () => (random.uniform() < p ? 1 : 0))],
+    apply(images, [chosen]) {
+      const [n] = shapeOf(images, 'randomHorizontalFlip');
+      return tidy(() => torch.where(chosen!.ne(0).view([n, 1, 1, 1]), images.flip([3]), images));
+    },
   };
 }
 
-const positions = (values: Int32Array, { device }: Tensor): Tensor =>
-  torch.fromBuffer(values, { dtype: 'int32', shape: [values.length], device }).to('int64');
-
-function checkImages(images: Tensor, name: string): readonly number[] {
-  if (images.ndim === 4) return images.shape;
-  throw expected('images of shape [N, channels, height, width]', `${name}: images`, images.shape, 'ERR_SHAPE');
+function shapeOf(images: Tensor, name: string): [number, number, number, number] {
+  const { shape } = images;
+  if (shape.length === 4) return shape as [number, number, number, number];
+  throw expected('images of shape [N, channels, height, width]', `${name}: images`, shape, 'ERR_SHAPE');
 }

@@ -2,14 +2,15 @@
 export type { ImageShape } from './arguments.js';
 export type { NestedImages } from './arrays.js';
 export { asLike } from './as-like.js';
-export { randomCrop, randomHorizontalFlip } from './augment.js';
+export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
 export type { SourceName, Split } from './catalog.js';
 export { type ArraysInit, type DatasetInit, ImageDataset } from './dataset.js';
 export { digits } from './digits.js';
 export { fromIdx, type IdxOptions } from './from-idx.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
 export type { LoadSource, SourceOptions, TrainAndTest } from './load-source.js';
-export { type Augmentation, Batch, BatchLoader, type BatchOptions } from './loader.js';
+export { Batch, BatchLoader, type BatchOptions } from './loader.js';
+export type { PlainAugmentation } from './preparation.js';
 export { SeededRandom } from './random.js';
 export {
   type Availability,

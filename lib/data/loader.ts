@@ -5,16 +5,13 @@
 // Who frees a batch: the loop. When it asks for the next batch, or comes to its end, the one before is disposed of;
 // `batch.keep()` hands it to you instead. A batch in hand when a loop is left early (break, return, throw) is left
 // alone too: an enclosing tidy, dispose() or the garbage collector frees it.
-import { expected } from '../errors.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
 import { integer } from './arguments.js';
+import type { Augmentation } from './augment.js';
 import type { ImageDataset } from './dataset.js';
+import { type PlainAugmentation, Preparation } from './preparation.js';
 import { SeededRandom } from './random.js';
 import type { Statistics } from './statistics.js';
-import { normalize } from './transforms.js';
-
-/** Changes a batch of uint8 images; all its chance comes from `random`. See `randomCrop`, `randomHorizontalFlip`. */
-export type Augmentation = (images: Tensor, random: SeededRandom) => Tensor;
 
 export interface BatchOptions {
   /** A new random order each epoch. @default false: the set's own order */
@@ -28,8 +25,8 @@ export interface BatchOptions {
   epoch?: number;
   /** Leaves out a last batch that is smaller than the others. @default false, as in the papers' recipe */
   dropLast?: boolean;
-  /** Applied in turn to the uint8 images of each batch. */
-  augment?: readonly Augmentation[];
+  /** Applied in turn to the uint8 images of each batch: `randomCrop(28, 4)`, `randomHorizontalFlip()`, functions of your own. */
+  augment?: readonly (Augmentation | PlainAugmentation)[];
   /**
    * Gives float32 images, normalised after the augmentations: with these numbers, or with `true` the set's own. For a
    * set of unknown images, name the numbers of the set that the network was trained on. @default false: raw uint8
@@ -84,60 +81,100 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
   readonly length: number;
   readonly batchSize: number;
   readonly #dataset: ImageDataset<Labels>;
-  readonly #options: BatchOptions;
+  readonly #shuffle: boolean;
   readonly #seed: number;
+  readonly #epoch: number | undefined;
+  readonly #preparation: Preparation;
   readonly #nextPass: () => number;
 
   /** @throws ERR_ARGUMENT for a batch size below 1, a seed or epoch that is no non-negative integer */
   constructor(dataset: ImageDataset<Labels>, batchSize: number, options: BatchOptions, nextPass: () => number) {
     this.batchSize = integer(batchSize, 'batchSize', 1);
     this.#seed = integer(options.seed ?? 0, 'seed');
-    if (options.epoch !== undefined) integer(options.epoch, 'epoch');
-    if (options.augment?.some((step) => typeof step !== 'function')) {
-      throw expected('an array of functions such as randomCrop(28, 4)', 'augment', options.augment);
-    }
+    this.#epoch = options.epoch === undefined ? undefined : integer(options.epoch, 'epoch');
+    this.#shuffle = options.shuffle ?? false;
     this.#dataset = dataset;
-    this.#options = options;
+    this.#preparation = new Preparation(options.augment ?? [], options.normalize ?? false, dataset);
     this.#nextPass = nextPass;
     const round = options.dropLast ? Math.floor : Math.ceil;
     this.length = round(dataset.size / batchSize);
   }
 
   *[Symbol.iterator](): Generator<Batch<Labels>, void, undefined> {
-    const { shuffle = false, augment = [], epoch: given } = this.#options;
-    const epoch = given ?? (shuffle || augment.length > 0 ? this.#nextPass() : 0);
-    const order = this.#order(shuffle, epoch);
-    try {
-      for (let number = 0; number < this.length; number++) {
-        const batch = this.#gather(order, number, epoch);
-        yield batch;
-        if (!batch.isKept) batch.dispose();
-      }
-    } finally {
-      order.dispose();
+    for (const picks of this.picks()) {
+      const { images, labels, indices } = tidy(() => {
+        const gathered = this.gather(picks);
+        return { ...gathered, indices: gathered.indices.clone() }; // the pass's own go with it
+      });
+      picks.dispose();
+      const batch = new Batch(images, labels, indices);
+      yield batch;
+      if (!batch.isKept) batch.dispose();
     }
   }
 
-  /** The whole pass's positions as one tensor on the device, of which each batch takes a piece. */
-  #order(shuffle: boolean, epoch: number): Tensor {
-    const { size, device } = this.#dataset;
-    if (!shuffle) return torch.arange(size, { dtype: 'int64', device }).keep();
-    const positions = new SeededRandom('shuffle', this.#seed, epoch).permutation(size);
-    return tidy(() => torch.fromBuffer(positions, { dtype: 'int32', shape: [size], device }).to('int64')).keep();
+  /**
+   * One pass as what decides each batch, instead of the batches: an int64 tensor [1 + parameters, B] with the images' places
+   * in the set and what the augmentations drew for them, on the set's device. `gather` makes the batch of it, best inside of
+   * a captured step. The loop frees each when it asks for the next, and the last when it ends.
+   * @param options.epoch instead of the loader's own
+   * @param options.from the first batch to give, to go on in the middle of a pass
+   * @example
+   * const step = capture((picks: Tensor) => {
+   *   const { images, labels } = loader.gather(picks);
+   *   …
+   * });
+   * await step.repeat(loader.picks({ epoch }));
+   */
+  *picks({
+    epoch: given = this.#epoch,
+    from = 0,
+  }: {
+    epoch?: number;
+    from?: number;
+  } = {}): Generator<Tensor, void, undefined> {
+    const epoch = given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0);
+    const plan = this.#plan(integer(epoch, 'epoch'));
+    let picks: Tensor | undefined;
+    try {
+      for (let number = integer(from, 'from'); number < this.length; number++) {
+        const start = number * this.batchSize;
+        picks = plan.narrow(1, start, Math.min(this.batchSize, this.#dataset.size - start));
+        yield picks;
+        picks.dispose();
+      }
+    } finally {
+      picks?.dispose();
+      plan.dispose();
+    }
   }
 
-  #gather(order: Tensor, number: number, epoch: number): Batch<Labels> {
-    const { augment = [], normalize: wanted = false } = this.#options;
-    const dataset = this.#dataset;
-    const start = number * this.batchSize;
-    const tensors = tidy(() => {
-      const indices = order.narrow(0, start, Math.min(this.batchSize, dataset.size - start)).clone();
-      const random = new SeededRandom('augment', this.#seed, epoch, number);
-      let images = dataset.images.indexSelect(0, indices);
-      for (const step of augment) images = step(images, random);
-      if (wanted) images = normalize(images, wanted === true ? dataset.statistics : wanted);
-      return { images, labels: dataset.labels?.indexSelect(0, indices) ?? null, indices };
+  /** The images and labels of some `picks`, augmented and normalised. Operators only: a captured step can contain it. */
+  gather(picks: Tensor): { images: Tensor; labels: Labels; indices: Tensor } {
+    return tidy(() => {
+      const indices = picks.select(0, 0);
+      const images = this.prepare(this.#dataset.images.indexSelect(0, indices), picks);
+      return { images, labels: (this.#dataset.labels?.indexSelect(0, indices) ?? null) as Labels, indices };
     });
-    return new Batch(tensors.images, tensors.labels as Labels, tensors.indices);
+  }
+
+  /** Augments and normalises images that have been gathered already: uint8 [B, channels, height, width]. */
+  prepare(images: Tensor, picks: Tensor): Tensor {
+    return tidy(() => this.#preparation.apply(images, picks));
+  }
+
+  /** The whole pass's places and parameters as one tensor on the device, [1 + parameters, N], of which each batch takes a piece. */
+  #plan(epoch: number): Tensor {
+    const { size, device } = this.#dataset;
+    const drawn = this.#preparation.draw(size, (number) => new SeededRandom('augment', this.#seed, epoch, number));
+    if (!this.#shuffle && drawn.length === 0)
+      return tidy(() => torch.arange(size, { dtype: 'int64', device }).unsqueeze(0)).keep();
+    const rows = new Int32Array((1 + drawn.length) * size);
+    if (this.#shuffle) rows.set(new SeededRandom('shuffle', this.#seed, epoch).permutation(size));
+    else for (let i = 0; i < size; i++) rows[i] = i;
+    for (const [i, row] of drawn.entries()) rows.set(row, (1 + i) * size);
+    return tidy(() =>
+      torch.fromBuffer(rows, { dtype: 'int32', shape: [1 + drawn.length, size], device }).to('int64'),
+    ).keep();
   }
 }

@@ -9,13 +9,12 @@ import { Evaluation, type ScoredSet } from './evaluation.js';
 import {
   checkAborted,
   checkDataset,
-  checkModel,
   type EvaluatedDataset,
-  type EvaluatedModel,
   type Extracted,
   type ExtractOptions,
-  extract,
+  extractWith,
 } from './extract.js';
+import { checkModel, type EvaluatedModel, Forward } from './forward.js';
 import { entropic, maxProbability, minDistance, type Score } from './scores.js';
 
 export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
@@ -74,8 +73,9 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
   const sizes = [id, ...Object.values(ood)].map(({ size }) => size);
   const overallTotal = sizes.reduce((sum, size) => sum + size, 0);
   let before = 0;
+  using forward = new Forward(model, rest);
   const scored = async (dataset: EvaluatedDataset, name: string, use?: (extracted: Extracted) => void) => {
-    const extracted = await extract(model, named(dataset, name), {
+    const extracted = await extractWith(forward, named(dataset, name), {
       ...rest,
       onProgress: (progress) => onProgress?.({ ...progress, overallDone: before + progress.done, overallTotal }),
     });

@@ -4,18 +4,8 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { expected, IsotorchError } from '../errors.js';
-import { Tensor, tidy, torch } from '../tensor/index.js';
-
-/** A network as far as an evaluation needs it; `nn.Module` fits. */
-export interface EvaluatedModel {
-  /** Images in, logits [N, C] out. */
-  forward(images: Tensor): Tensor;
-  readonly training: boolean;
-  train(mode?: boolean): unknown;
-  eval(): unknown;
-  /** Itself and all modules within. With it each gets its own mode back, without it all get that of the model. */
-  modules?(): Iterable<{ training: boolean }>;
-}
+import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { type EvaluatedModel, Forward, type ForwardOptions } from './forward.js';
 
 /** A data set as far as an evaluation needs it; `data.ImageDataset` fits. */
 export interface EvaluatedDataset {
@@ -25,9 +15,7 @@ export interface EvaluatedDataset {
   batches(batchSize: number): Iterable<{ readonly images: Tensor; readonly labels: Tensor | null; dispose?(): void }>;
 }
 
-export interface ExtractOptions {
-  /** From a batch's images to the model's input: normalises, and moves to the model's device. @default as they are */
-  transform?: (images: Tensor) => Tensor;
+export interface ExtractOptions extends ForwardOptions {
   /** Images a batch. Results do not depend on it, up to rounding. @default 256 */
   batchSize?: number;
   /** Ends the work before the next batch. */
@@ -49,7 +37,7 @@ export interface Extracted {
  * The model's logits for every image of a data set, in order.
  *
  * The model is put into evaluation mode for each batch and back right after, so training that goes on meanwhile, an error
- * or an abort never leave it in the wrong mode.
+ * or an abort never leave it in the wrong mode. A module is captured, so that all but its first batch run off this thread.
  *
  * @throws ERR_ABORTED when the signal says so; ERR_SHAPE when the model's output is not [N, C]; ERR_DATA for an empty data
  *   set; ERR_ARGUMENT; and what model and transform throw, with the data set's name added
@@ -59,12 +47,20 @@ export interface Extracted {
 export async function extract(
   model: EvaluatedModel,
   dataset: EvaluatedDataset,
-  { transform, batchSize = 256, signal, onProgress }: ExtractOptions = {},
+  options: ExtractOptions = {},
 ): Promise<Extracted> {
-  checkModel(model);
+  using forward = new Forward(model, options);
+  return await extractWith(forward, dataset, options);
+}
+
+/** The same with a network that serves several data sets. */
+export async function extractWith(
+  forward: Forward,
+  dataset: EvaluatedDataset,
+  { batchSize = 256, signal, onProgress }: Omit<ExtractOptions, keyof ForwardOptions> = {},
+): Promise<Extracted> {
   checkDataset(dataset, 'dataset');
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw expected('a positive integer', 'batchSize', batchSize);
-  if (transform !== undefined && typeof transform !== 'function') throw expected('a function', 'transform', transform);
   checkAborted(signal);
   const { name } = dataset;
   const logits: Tensor[] = [];
@@ -74,9 +70,9 @@ export async function extract(
   try {
     for (const batch of dataset.batches(batchSize)) {
       current = batch;
-      const result = oneBatch(model, batch, transform, name);
-      logits.push(result.logits.keep());
-      if (result.labels) labels.push(result.labels.keep());
+      const result = await oneBatch(forward, batch, name);
+      logits.push(result.logits);
+      if (result.labels) labels.push(result.labels);
       done += result.logits.shape[0]!;
       onProgress?.({ dataset: name, done, total: dataset.size });
       await turn();
@@ -88,8 +84,8 @@ export async function extract(
       throw new IsotorchError('ERR_DATA', `${name}: expected labels in every batch or in none, some batches have none`);
     return {
       name,
-      logits: tidy(() => joined(logits, name)).keep(),
-      labels: labels.length > 0 ? tidy(() => torch.cat(labels, 0)).keep() : null,
+      logits: await toHost(tidy(() => joined(logits, name)).keep()),
+      labels: labels.length > 0 ? await toHost(tidy(() => torch.cat(labels, 0)).keep()) : null,
     };
   } finally {
     current?.dispose?.();
@@ -97,49 +93,27 @@ export async function extract(
   }
 }
 
-function oneBatch(
-  model: EvaluatedModel,
+async function oneBatch(
+  forward: Forward,
   { images, labels }: { images: Tensor; labels: Tensor | null },
-  transform: ExtractOptions['transform'],
   name: string,
-): { logits: Tensor; labels: Tensor | null } {
-  const restore = toEvaluationMode(model);
+): Promise<{ logits: Tensor; labels: Tensor | null }> {
   try {
-    return tidy(() =>
-      torch.inferenceMode(() => {
-        const output = model.forward(transform ? transform(images) : images);
-        checkOutput(output, images);
-        // Copies, so that they stay when the model or the loader reuse or free what they gave.
-        const logits = output.to({ device: 'cpu', dtype: 'float32', copy: true });
-        return { logits, labels: labels ? labels.to({ device: 'cpu', dtype: 'int64', copy: true }) : null };
-      }),
-    );
+    const logits = await forward.logits(images);
+    // A copy, so that it stays when the loader frees its own.
+    return { logits, labels: labels && tidy(() => labels.to({ dtype: 'int64', copy: true })).keep() };
   } catch (error) {
-    throw located(error, name, !transform && !images.isDisposed && images.dtype === 'uint8');
-  } finally {
-    restore();
+    throw located(error, name, forward.isPlain && !images.isDisposed && images.dtype === 'uint8');
   }
 }
 
-/** Puts the model into evaluation mode; returns what puts it back. */
-function toEvaluationMode(model: EvaluatedModel): () => void {
-  const { training } = model;
-  const modes = model.modules ? Array.from(model.modules(), (module) => ({ module, training: module.training })) : [];
-  model.eval();
-  return () => {
-    if (training) model.train(true);
-    for (const { module, training } of modes) if (module.training !== training) module.training = training;
-  };
-}
-
-function checkOutput(output: unknown, images: Tensor): asserts output is Tensor {
-  if (!(output instanceof Tensor)) throw expected('a Tensor', 'the result of model.forward', output);
-  const { shape } = output;
-  if (shape.length !== 2 || shape[0] !== images.shape[0] || shape[1]! < 1)
-    throw new IsotorchError(
-      'ERR_SHAPE',
-      `Expected logits of shape [${images.shape[0]}, classes] from model.forward but received [${shape.join(', ')}]`,
-    );
+/** The tensor on the CPU, in place of itself; waits for an accelerator without blocking this thread. */
+async function toHost(tensor: Tensor): Promise<Tensor> {
+  if (tensor.device === 'cpu') return tensor;
+  const { shape, dtype } = tensor;
+  const values = await tensor.toArray();
+  tensor.dispose();
+  return torch.fromBuffer(values, { dtype, shape }).keep();
 }
 
 function joined(parts: readonly Tensor[], name: string): Tensor {
@@ -162,12 +136,6 @@ function located(error: unknown, name: string, isRaw: boolean): unknown {
   return new IsotorchError(error.code, `${error.message}\n  while evaluating the model on ${name}${advice}`, {
     cause: error,
   });
-}
-
-export function checkModel(model: unknown): asserts model is EvaluatedModel {
-  const { forward, train, eval: evaluation } = (model ?? {}) as Partial<EvaluatedModel>;
-  if ([forward, train, evaluation].some((method) => typeof method !== 'function'))
-    throw expected('a module with forward, train and eval', 'model', model);
 }
 
 export function checkDataset(dataset: unknown, what: string): asserts dataset is EvaluatedDataset {

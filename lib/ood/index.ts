@@ -4,11 +4,11 @@ export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from 
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
 export {
   type EvaluatedDataset,
-  type EvaluatedModel,
   type Extracted,
   type ExtractOptions,
   extract,
 } from './extract.js';
+export type { EvaluatedModel, ForwardOptions } from './forward.js';
 export { histogram, sharedEdges } from './histogram.js';
 export {
   auprIn,

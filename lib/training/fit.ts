@@ -5,19 +5,19 @@
 // generator, whose state is part of a checkpoint. So a run that was stopped, even in the middle of an epoch, and goes on
 // ends with the weights of one that was not, bit for bit on the CPU.
 
-import { setImmediate } from 'node:timers/promises';
 import { saveTorch } from '../checkpoint/index.js';
-import type { Augmentation, ImageDataset, Statistics } from '../data/index.js';
+import type { BatchOptions, ImageDataset, Statistics } from '../data/index.js';
 import { expected } from '../errors.js';
 import type { Module } from '../nn/index.js';
 import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
-import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { type Tensor, torch } from '../tensor/index.js';
 import { openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
 import { Pace, type Progress } from './pace.js';
 import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
 import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
 import { TrainingState } from './state.js';
+import { Steps } from './steps.js';
 
 /** The second part of a loss: logits [B, classes] and labels int64 [B] → the mean loss, a scalar. */
 export interface Criterion {
@@ -48,9 +48,15 @@ export interface FitOptions {
   /** How pixels are normalised. @default the training set's statistics; they serve the validation set too */
   normalize?: Statistics;
   /** For the training images. @default none */
-  augment?: readonly Augmentation[];
+  augment?: NonNullable<BatchOptions['augment']>;
   /** Of batch order, augmentation and dropout. Weights are there before `fit`: seed them where they are made. @default 0 */
   seed?: number;
+
+  /**
+   * Whether a step is captured: recorded once, replayed off this thread, to the same bits. False for a model or criterion that
+   * reads values or decides by them. @default true
+   */
+  capture?: boolean | undefined;
 
   /** The run directory. Without one nothing is written. */
   out?: string | undefined;
@@ -103,7 +109,27 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
   const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
   using meter = new Meter(train.device);
-  const pace = new Pace({ epochs, steps, interval: options.progressInterval ?? 250, onProgress });
+  using sums = new Meter(train.device);
+  const loader = train.batches(batchSize, { shuffle: true, seed, augment, normalize });
+  const validationLoader = validation?.batches(Math.max(batchSize, 256), { normalize });
+  using trainStep = new Steps((picks) => {
+    const { images, labels } = loader.gather(picks);
+    const logits = model.forward(images);
+    const loss = criterion.forward(logits, labels);
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    meter.add(loss, logits, labels);
+  }, options.capture);
+  using validationStep = new Steps((picks) => {
+    torch.noGrad(() => {
+      const { images, labels } = validationLoader!.gather(picks);
+      const logits = model.forward(images);
+      sums.add(criterion.forward(logits, labels), logits, labels);
+    });
+  }, options.capture);
+  const interval = options.progressInterval ?? 250;
+  const pace = new Pace({ epochs, steps, interval, onProgress });
   const state = new TrainingState({ model, optimizer, schedule, meter, pace });
   if (run && options.resume && run.hasCheckpoint('state'))
     await state.load(run.checkpoint('state'), { device: train.device });
@@ -111,8 +137,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
 
   while (state.epoch < epochs) {
     await trainEpoch();
-    const trained = meter.read(` of epoch ${state.epoch + 1}`);
-    const validated = validation && !signal?.aborted ? await validate(validation) : undefined;
+    const trained = await meter.read(` of epoch ${state.epoch + 1}`);
+    const validated = validationLoader && !signal?.aborted ? await validate() : undefined;
     if (signal?.aborted) {
       if (run) await state.save(run.checkpoint('state'));
       model.eval();
@@ -140,48 +166,29 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   async function trainEpoch(): Promise<void> {
     model.train();
     pace.begin(state.step * batchSize);
-    let number = 0;
-    for (const batch of train.batches(batchSize, { shuffle: true, seed, epoch: state.epoch, augment, normalize })) {
-      if (number++ < state.step) continue; // done before the run was stopped
-      if (signal?.aborted) return batch.dispose();
-      tidy(() => {
-        const logits = model.forward(batch.images);
-        const loss = criterion.forward(logits, batch.labels);
-        optimizer.zeroGrad();
-        loss.backward();
-        optimizer.step();
-        meter.add(loss, logits, batch.labels);
-      });
-      state.step++;
-      pace.step();
-      pace.report('train', state.epoch, state.step, steps, meter);
-      await setImmediate(); // signals, timers and input get their turn
+    const picks = loader.picks({ epoch: state.epoch, from: state.step });
+    while (state.step < steps && !signal?.aborted) {
+      const count = await trainStep.take(picks, Math.min(pace.stepsIn(interval / 1000), steps - state.step), signal);
+      state.step += count;
+      pace.stepped(count);
+      await pace.report('train', state.epoch, state.step, steps, meter);
     }
+    picks.return();
   }
 
   /** Loss and accuracy on held-out images; meaningless when the signal came. */
-  async function validate(images: ImageDataset<Tensor>): Promise<Reading> {
+  async function validate(): Promise<Reading> {
     model.eval();
-    using sums = new Meter(images.device);
-    const loader = images.batches(Math.max(batchSize, 256), { normalize });
-    let step = 0;
+    sums.reset();
     pace.begin(0);
-    for (const batch of loader) {
-      if (signal?.aborted) {
-        batch.dispose();
-        break;
-      }
-      torch.noGrad(() =>
-        tidy(() => {
-          const logits = model.forward(batch.images);
-          sums.add(criterion.forward(logits, batch.labels), logits, batch.labels);
-        }),
-      );
-      pace.report('validate', state.epoch, ++step, loader.length, sums);
-      await setImmediate();
+    const picks = validationLoader!.picks({ epoch: 0 });
+    for (let step = 0; step < validationLoader!.length && !signal?.aborted; ) {
+      step += await validationStep.take(picks, Math.min(4, validationLoader!.length - step), signal);
+      await pace.report('validate', state.epoch, step, validationLoader!.length, sums);
     }
+    picks.return();
     pace.validated();
-    return sums.read(` of validation after epoch ${state.epoch + 1}`);
+    return await sums.read(` of validation after epoch ${state.epoch + 1}`);
   }
 
   /** The state comes last: should the process end before it is written, the epoch is done again, to the same bits. */

@@ -43,11 +43,16 @@ export class Meter {
   }
 
   /**
-   * The sums so far, as means.
+   * The sums so far, as means. Waits for the steps before, but does not block this thread.
    * @throws ERR_DATA when the loss has become infinite or NaN, with the step (counted from 1) at which it did
    */
-  read(where = ''): Reading {
-    const [loss, correct, images, finiteSteps] = this.#sums.tolist() as [number, number, number, number];
+  async read(where = ''): Promise<Reading> {
+    const [loss, correct, images, finiteSteps] = Array.from(await this.#sums.toArray(), Number) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     if (!Number.isFinite(loss)) {
       throw new IsotorchError(
         'ERR_DATA',

@@ -53,13 +53,18 @@ export class Pace {
     this.#imagesAtBegin = imagesDone;
     this.#last = this.#began;
   }
-  /** After each training step: counts its time. */
-  step(): void {
+  /** After `count` training steps: counts their time. */
+  stepped(count: number): void {
     const now = performance.now();
     this.seconds += (now - this.#last) / 1000;
     this.#stepSeconds += (now - this.#last) / 1000;
-    this.#steps++;
+    this.#steps += count;
     this.#last = now;
+  }
+
+  /** How many steps take about so many seconds, going by those so far. */
+  stepsIn(seconds: number): number {
+    return this.#steps === 0 ? 1 : Math.max(1, Math.floor((seconds * this.#steps) / this.#stepSeconds));
   }
 
   /** At the end of a validation pass. */
@@ -68,12 +73,12 @@ export class Pace {
   }
 
   /** Reports, if it is time to. `step` of `steps` in this phase; `epoch` is counted from 0. */
-  report(phase: Progress['phase'], epoch: number, step: number, steps: number, meter: Meter): void {
+  async report(phase: Progress['phase'], epoch: number, step: number, steps: number, meter: Meter): Promise<void> {
     const { onProgress, interval, epochs } = this.#options;
     const now = performance.now();
     if (!onProgress || now - this.#lastReport < interval) return;
     this.#lastReport = now;
-    const { loss, accuracy, images } = meter.read(` of epoch ${epoch + 1}`);
+    const { loss, accuracy, images } = await meter.read(` of epoch ${epoch + 1}`);
     onProgress({
       phase,
       epoch: epoch + 1,
