@@ -11,6 +11,16 @@ endif()
 find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATHS "${LIBTORCH}/include" NO_DEFAULT_PATH)
 find_library(LibTorch_C10 c10 PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_CPU torch_cpu PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+# Only where LibTorch was built with CUDA: its CUDA libraries, and CUDA's headers from a toolkit or from NVIDIA's Python
+# packages beside it. Without the headers the plugin is left out.
+find_library(LibTorch_CUDA torch_cuda PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_CUDA c10_cuda PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+if(LibTorch_CUDA AND LibTorch_C10_CUDA)
+  file(GLOB LibTorch_NVIDIA "${LIBTORCH}/../nvidia/cu*/include" "${LIBTORCH}/../nvidia/*/include")
+  find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime_api.h
+    HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda ${LibTorch_NVIDIA} PATH_SUFFIXES include)
+endif()
+
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(LibTorch REQUIRED_VARS LibTorch_INCLUDE_DIR LibTorch_C10 LibTorch_CPU
   REASON_FAILURE_MESSAGE "looked in ${LIBTORCH}")
@@ -24,4 +34,13 @@ if(NOT TARGET LibTorch::LibTorch)
     INTERFACE_LINK_LIBRARIES "${LibTorch_C10};${LibTorch_CPU}"
     # libtorch_cpu needs libcudart and friends when it was built with CUDA; they are found at run time.
     INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
+endif()
+
+if(LibTorch_CUDA AND LibTorch_C10_CUDA AND LibTorch_CUDA_INCLUDE_DIR AND NOT TARGET LibTorch::CUDA)
+  add_library(LibTorch::CUDA INTERFACE IMPORTED)
+  # The Python packages split CUDA's headers over several folders.
+  set(headers "${LibTorch_CUDA_INCLUDE_DIR}" ${LibTorch_NVIDIA})
+  set_target_properties(LibTorch::CUDA PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${headers}" INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${headers}"
+    INTERFACE_LINK_LIBRARIES "LibTorch::LibTorch;${LibTorch_C10_CUDA};${LibTorch_CUDA}")
 endif()

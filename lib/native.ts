@@ -3,7 +3,7 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IsotorchError } from './errors.js';
 import { libTorchNotFound, searchLibTorch } from './libtorch.js';
@@ -84,6 +84,8 @@ export interface NativeRecord {
   outside: number;
   outputs: number[];
   peakBytes: number;
+  /** How a device's graph holds it, or why none does; '' where there are no graphs. */
+  graph: string;
 }
 
 export interface BuildInfo {
@@ -170,11 +172,16 @@ export interface NativeModule {
   sendRun(run: number): Promise<Float64Array>;
   endRun(run: number, cancel: boolean): void;
   describeRecord(record: number): NativeRecord;
+  /** An accelerator's plugin, for the whole process. */
+  openPlugin(path: string): void;
 
   accelerator(): string | undefined;
   deviceCount(): number;
   setDevice(index: number): void;
   synchronize(index: number): void;
+  memoryStats(index: number): DeviceMemory;
+  resetPeakMemoryStats(index: number): void;
+  emptyCache(): void;
   manualSeed(seed: number | bigint): void;
   createGenerator(device: string): number;
   releaseGenerator(generator: number): boolean;
@@ -185,6 +192,19 @@ export interface NativeModule {
   getNumThreads(): number;
   setNumThreads(count: number): void;
   buildInfo(): BuildInfo;
+}
+
+/** Bytes of an accelerator's memory. */
+export interface DeviceMemory {
+  /** In tensors, now and at most since the last `resetPeakMemoryStats`. */
+  allocated: number;
+  maxAllocated: number;
+  /** Held by LibTorch's caching allocator, now and at most. */
+  reserved: number;
+  maxReserved: number;
+  /** Of the device, whoever uses it. */
+  free: number;
+  total: number;
 }
 
 interface Loader {
@@ -231,7 +251,26 @@ function load(): NativeModule {
     );
   }
   module.setErrorClass(IsotorchError);
+  openPlugin(module, libtorch.libraries, dirname(path));
   return Object.freeze(module);
+}
+
+/** Why the accelerator's plugin is not in use, where LibTorch has an accelerator and there is a reason. */
+export let pluginProblem: string | undefined;
+
+/** Without its plugin an accelerator works, but captured steps are replayed operator by operator. */
+function openPlugin(module: NativeModule, libraries: readonly string[], folder: string): void {
+  if (!libraries.some((library) => basename(library) === 'libtorch_cuda.so')) return;
+  const plugin = join(folder, 'libisotorch_cuda.so');
+  if (!existsSync(plugin)) {
+    pluginProblem = `${plugin} was not built: CUDA's headers were not found. Install a CUDA toolkit, or set CUDA_HOME, and run \`npm run setup\``;
+    return;
+  }
+  try {
+    module.openPlugin(plugin);
+  } catch (error) {
+    pluginProblem = (error as Error).message;
+  }
 }
 
 export const native: NativeModule = load();

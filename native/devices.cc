@@ -56,6 +56,33 @@ void OutsideOfSteps(Environment& environment, const char* what) {
   environment.flights->SettleRandom();
 }
 
+// memoryStats(index): bytes of the caching allocator, and of the device itself.
+Napi::Value MemoryStats(const Napi::CallbackInfo& info, Environment&) {
+  c10::DeviceIndex index = Index(info, 0);
+  auto stats = at::accelerator::getDeviceStats(index);
+  auto [free, total] = at::accelerator::getMemoryInfo(index);
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  Napi::Object object = Napi::Object::New(info.Env());
+  auto set = [&](const char* name, double bytes) { object[name] = Napi::Number::New(info.Env(), bytes); };
+  set("allocated", static_cast<double>(stats.allocated_bytes[kAll].current));
+  set("maxAllocated", static_cast<double>(stats.allocated_bytes[kAll].peak));
+  set("reserved", static_cast<double>(stats.reserved_bytes[kAll].current));
+  set("maxReserved", static_cast<double>(stats.reserved_bytes[kAll].peak));
+  set("free", static_cast<double>(free));
+  set("total", static_cast<double>(total));
+  return object;
+}
+
+Napi::Value ResetPeakMemoryStats(const Napi::CallbackInfo& info, Environment&) {
+  at::accelerator::resetPeakStats(Index(info, 0));
+  return info.Env().Undefined();
+}
+
+Napi::Value EmptyCache(const Napi::CallbackInfo& info, Environment&) {
+  if (at::accelerator::getAccelerator(false) && at::accelerator::deviceCount() > 0) at::accelerator::emptyCache();
+  return info.Env().Undefined();
+}
+
 Napi::Value ManualSeed(const Napi::CallbackInfo& info, Environment& environment) {
   OutsideOfSteps(environment, "manualSeed");
   at::manual_seed(static_cast<uint64_t>(IntegerArgument(info, 0, "seed")));
@@ -190,6 +217,9 @@ void ExportDevices(Napi::Env env, Napi::Object exports) {
   Export<DeviceCount>(env, exports, "deviceCount");
   Export<SetDevice>(env, exports, "setDevice");
   Export<Synchronize>(env, exports, "synchronize");
+  Export<MemoryStats>(env, exports, "memoryStats");
+  Export<ResetPeakMemoryStats>(env, exports, "resetPeakMemoryStats");
+  Export<EmptyCache>(env, exports, "emptyCache");
   Export<ManualSeed>(env, exports, "manualSeed");
   Export<CreateGenerator>(env, exports, "createGenerator");
   Export<ReleaseGenerator>(env, exports, "releaseGenerator");

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -13,6 +14,8 @@
 namespace isotorch {
 
 namespace {
+
+constexpr std::chrono::milliseconds kTeamStays{1};
 
 class Executor {
  public:
@@ -65,8 +68,15 @@ class Executor {
  private:
   void Loop() {
     std::unique_lock lock(mutex_);
+    auto due = [this] { return stopping_ || !queue_.empty(); };
     for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      // Between the steps of a loop the team stays; after that it goes, so that eager code's team is the only one.
+      if (!changed_.wait_for(lock, kTeamStays, due)) {
+        lock.unlock();
+        ReleaseTeam();
+        lock.lock();
+        changed_.wait(lock, due);
+      }
       if (stopping_) return;
       Entry entry = std::move(queue_.front());
       queue_.pop_front();
@@ -147,7 +157,6 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
                              raw->failure = DescribeCurrent();
                            }
                            raw->work = nullptr;  // its tensors go here, on this thread
-                           if (raw->parallel) ReleaseTeam();
                            // Refused only while the environment closes; then the job is leaked, since what it holds may
                            // not be freed off the JavaScript thread.
                            (void)state->calls.NonBlockingCall(raw);

@@ -243,11 +243,16 @@ describe('records', () => {
       const view = written.narrow(0, 1, 2);
       view.add_(x);
       const read = torch.tensor([0.5, 0.5, 0.5]).mul(2);
-      return { written, read: read.add(0), given: torch.tensor([5]) };
+      const flag = torch.zeros([1]);
+      const before = flag.ne(0);
+      flag.add_(x);
+      return { written, read: read.add(0), given: torch.tensor([5]), before, after: flag.ne(0) };
     });
     for (let i = 0; i < 4; i++) {
-      const { written, read, given } = await step(torch.tensor([10]));
-      expect([written.tolist(), read.tolist(), given.tolist()]).toEqual([[1, 12, 13], [1, 1, 1], [5]]);
+      const x = i % 2 === 0 ? 10 : 0;
+      const { written, read, given, before, after } = await step(torch.tensor([x]));
+      expect([written.tolist(), read.tolist(), given.tolist()]).toEqual([[1, 2 + x, 3 + x], [1, 1, 1], [5]]);
+      expect([before.tolist(), after.tolist()]).toEqual([[false], [x !== 0]]);
       given.add_(1); // its own memory each time
     }
     expect(step.recordings).toBe(1);

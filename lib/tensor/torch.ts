@@ -2,7 +2,7 @@
 
 import { expected } from '../errors.js';
 import type { IsomaxOperators, NamespaceOperators, TorchOperators } from '../generated/operators.js';
-import { native } from '../native.js';
+import { type DeviceMemory, native } from '../native.js';
 import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 import { backends } from './backends.js';
@@ -49,6 +49,11 @@ const own = {
     /** Waits until all work on the device is done. */
     synchronize: (index = 0): void => native.synchronize(index),
     setDevice: (index: number): void => native.setDevice(index),
+    /** Bytes in use, reserved and free (`torch.cuda.memory_stats`, `mem_get_info`). @throws ERR_DEVICE without such a device */
+    memoryStats: (index = 0): DeviceMemory => native.memoryStats(index),
+    resetPeakMemoryStats: (index = 0): void => native.resetPeakMemoryStats(index),
+    /** Gives memory that no tensor needs back to the device. */
+    emptyCache: (): void => native.emptyCache(),
   },
 
   /** LibTorch's version. */

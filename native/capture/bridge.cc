@@ -2,11 +2,14 @@
 #include "../bridge.h"
 
 #include <ATen/autocast_mode.h>
+#include <dlfcn.h>
 
+#include <array>
 #include <atomic>
 #include <sstream>
 
 #include "flights.h"
+#include "plugin.h"
 #include "recorder.h"
 
 namespace isotorch {
@@ -256,10 +259,28 @@ Napi::Value DescribeRecord(const Napi::CallbackInfo& info, Environment& environm
   object["outside"] = Napi::Number::New(env, static_cast<double>(record.outside.size()));
   object["outputs"] = outputs;
   object["peakBytes"] = Napi::Number::New(env, static_cast<double>(record.peak_bytes));
+  object["graph"] = Napi::String::New(env, record.GraphStatus());
   return object;
 }
 
+std::array<std::atomic<const Plugin*>, c10::COMPILE_TIME_MAX_DEVICE_TYPES> plugins{};
+
+// openPlugin(path): an accelerator's plugin, for all environments of the process.
+Napi::Value OpenPlugin(const Napi::CallbackInfo& info, Environment&) {
+  std::string path = StringArgument(info, 0, "path");
+  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr) throw Misuse("ERR_LIBTORCH", std::string("Could not open the plugin: ") + dlerror());
+  auto get = reinterpret_cast<const Plugin* (*)()>(dlsym(library, "isotorch_plugin"));
+  const Plugin* plugin = get ? get() : nullptr;
+  if (plugin == nullptr || plugin->version != kPluginVersion)
+    throw Misuse("ERR_LIBTORCH", "The plugin " + path + " belongs to another version of isotorch: run `npm run setup`");
+  plugins[static_cast<size_t>(plugin->device)] = plugin;
+  return info.Env().Undefined();
+}
+
 }  // namespace
+
+const Plugin* PluginFor(c10::DeviceType device) { return plugins[static_cast<size_t>(device)]; }
 
 void ExportCapture(Napi::Env env, Napi::Object exports) {
   Export<Signature>(env, exports, "signature");
@@ -274,6 +295,7 @@ void ExportCapture(Napi::Env env, Napi::Object exports) {
   Export<AddStepTo>(env, exports, "addStep");
   Export<SendRun>(env, exports, "sendRun");
   Export<EndRun>(env, exports, "endRun");
+  Export<OpenPlugin>(env, exports, "openPlugin");
   Export<DescribeRecord>(env, exports, "describeRecord");
 }
 

@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include "../errors.h"
+#include "graphed.h"
 
 namespace isotorch {
 
@@ -29,7 +30,18 @@ bool Record::Fits(const Handles& handles) const {
   return true;
 }
 
-std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> given) const {
+Record::Record() = default;
+Record::~Record() = default;
+
+void Record::PrepareGraph() { graphed_ = Graphed::For(*this, why_no_graph_); }
+
+std::string Record::GraphStatus() const { return graphed_ ? graphed_->Status() : why_no_graph_; }
+
+std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> inputs) const {
+  return graphed_ ? graphed_->Run(std::move(inputs)) : ReplayPlain(std::move(inputs));
+}
+
+std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given) const {
   at::ThreadLocalStateGuard guard(state);
   Frame frame(places, outside);
   for (size_t i = 0; i < given.size(); i++) frame.Put(static_cast<Place>(i), std::move(given[i]));

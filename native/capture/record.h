@@ -11,6 +11,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -59,6 +60,7 @@ struct Instruction {
   int64_t live_bytes = 0;
   int64_t peak_bytes = 0;
   std::vector<std::string> result_kinds;  // "float32 [64, 10]", for inspect()
+  std::vector<c10::Device> devices;       // of all tensors that it reads and makes
 
   virtual ~Instruction() = default;
   virtual void Run(Frame& frame) const = 0;
@@ -76,7 +78,12 @@ struct Outside {
   bool requires_grad;
 };
 
+class Graphed;
+
 struct Record {
+  Record();
+  ~Record();
+
   std::vector<std::unique_ptr<Instruction>> instructions;
   std::vector<at::Tensor> outside;
   std::vector<Outside> outside_facts;
@@ -88,12 +95,22 @@ struct Record {
   std::unordered_map<const void*, bool> touched;
   bool random = false;  // draws from a generator
   int64_t peak_bytes = 0;
-  std::vector<std::string> no_graph;  // why an accelerator's graph can't hold it; empty if it can
+  std::optional<c10::Device> device;  // the one that all its tensors are on
+  std::vector<std::string> no_graph;  // why a device's graph can't hold it; empty if it can
 
   // Whether all that it captured by reference is still there and has the form it had.
   bool Fits(const Handles& handles) const;
-  // Runs it on the calling thread; results are detached.
+  // Runs it on the calling thread, which is the compute thread; results are detached.
   std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs) const;
+  // Operator by operator.
+  std::vector<at::Tensor> ReplayPlain(std::vector<at::Tensor> inputs) const;
+  // How a device's graph holds it, or why none does; empty where there are no graphs.
+  std::string GraphStatus() const;
+  void PrepareGraph();  // when the record is complete
+
+ private:
+  std::unique_ptr<Graphed> graphed_;
+  std::string why_no_graph_;
 };
 
 }  // namespace isotorch

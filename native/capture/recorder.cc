@@ -28,7 +28,11 @@ std::vector<Handle> Joined(std::initializer_list<const std::vector<Handle>*> lis
 
 Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs) : handles_(handles) {
   record_->inputs = inputs.size();
-  for (Handle handle : inputs) NewPlace(handle);
+  for (Handle handle : inputs) {
+    NewPlace(handle);
+    input_storages_.insert(StorageOf(handles_.Get(handle)));
+    if (handles_.Get(handle).requires_grad()) record_->no_graph.push_back("an input requires gradients");
+  }
   c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, meter_);
 }
 
@@ -75,8 +79,12 @@ Place Recorder::PlaceOf(Handle handle) {
 
 void Recorder::Add(std::unique_ptr<Instruction> instruction, const std::vector<Handle>& uses,
                    const std::vector<Handle>& results) {
-  for (Handle handle : uses) instruction->uses.push_back({PlaceOf(handle)});
+  for (Handle handle : uses) {
+    instruction->uses.push_back({PlaceOf(handle)});
+    if (handle != 0) instruction->devices.push_back(handles_.Get(handle).device());
+  }
   for (Handle handle : results) {
+    if (handle != 0) instruction->devices.push_back(handles_.Get(handle).device());
     instruction->results.push_back(handle == 0 ? kNowhere : NewPlace(handle));
     instruction->result_kinds.push_back(handle == 0 ? "" : KindOf(handles_.Get(handle)));
   }
@@ -92,7 +100,13 @@ bool Recorder::Made(Handle handle) const {
 }
 
 void Recorder::Written(const at::Tensor& tensor) {
-  if (const void* storage = StorageOf(tensor)) written_.insert(storage);
+  const void* storage = StorageOf(tensor);
+  if (storage == nullptr) return;
+  written_.insert(storage);
+  for (at::Tensor& constant : foldable_) {  // what is computed of it from now on is no constant
+    if (StorageOf(constant) == storage) constant = at::Tensor();
+  }
+  if (input_storages_.count(storage)) record_->no_graph.push_back("it writes into an input");
 }
 
 void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
@@ -112,6 +126,9 @@ void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::
     }
     // A list of outside tensors alone, as an optimizer's parameters, is the same list each time.
     bool fixed = plan.list && std::all_of(places.begin(), places.end(), [](Place place) { return place < 0; });
+    for (size_t k = 0; fixed && k < places.size(); k++) {
+      if (places[k] != kNowhere) call->devices.push_back(record_->outside[~places[k]].device());
+    }
     if (fixed) continue;
     call->slots.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(places.size()), plan.list,
                            plan.list && plan.optional_elements});
@@ -120,6 +137,14 @@ void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::
   }
   call->arguments = std::move(arguments);
   if (op.random) record_->random = true;
+  for (const c10::IValue& value : call->arguments) {
+    if (value.isGenerator()) record_->no_graph.push_back("it draws from a generator of its own");
+  }
+  // They change what a tensor is, not only its values.
+  for (const char* name :
+       {"aten::set_", "aten::resize_", "aten::resize_as_", "aten::set_data", "aten::requires_grad_"}) {
+    if (op.name == name) record_->no_graph.push_back("it calls " + op.name);
+  }
   if (op.dynamic_shape) {
     for (Handle handle : results)
       call->expected_shapes.push_back(handle == 0 ? std::vector<int64_t>() : handles_.Get(handle).sizes().vec());
@@ -256,6 +281,29 @@ void Recorder::MarkLastUses() {
   }
 }
 
+// The one device of all tensors, and what else a graph asks: nothing that happens on the host may differ between two
+// runs.
+void Recorder::FindDevice() {
+  std::unordered_set<c10::Device> devices;
+  std::unordered_set<Place> used;
+  for (const auto& instruction : record_->instructions) {
+    devices.insert(instruction->devices.begin(), instruction->devices.end());
+    for (const Use& use : instruction->uses) used.insert(use.place);
+    if (dynamic_cast<const RequiresGradInstruction*>(instruction.get()))
+      record_->no_graph.push_back("it changes whether a tensor requires gradients");
+  }
+  if (devices.size() == 1) {
+    record_->device = *devices.begin();
+  } else if (devices.size() > 1) {
+    bool host = devices.count(at::kCPU) > 0;
+    record_->no_graph.insert(record_->no_graph.begin(),
+                             host ? "it uses tensors on the CPU" : "it uses several devices");
+    for (c10::Device device : devices) {
+      if (!device.is_cpu()) record_->device = device;
+    }
+  }
+}
+
 std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
   metering_ = false;
@@ -274,12 +322,14 @@ std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   }
   Fold(kept);
   MarkLastUses();
+  FindDevice();
   for (size_t i = 0; i < record_->outside.size(); i++) {
     const void* storage = StorageOf(record_->outside[i]);
     if (storage == nullptr || record_->outside_facts[i].handle == 0) continue;
     bool& written = record_->touched[storage];
     written = written || written_.count(storage) > 0;
   }
+  record_->PrepareGraph();
   return record_;
 }
 

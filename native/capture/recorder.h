@@ -62,12 +62,14 @@ class Recorder {
   void Written(const at::Tensor& tensor);
   void Fold(const std::unordered_set<const void*>& kept);
   void MarkLastUses();
+  void FindDevice();
 
   Handles& handles_;
   std::shared_ptr<Record> record_ = std::make_shared<Record>();
   std::unordered_map<Handle, Place> place_of_;
   std::unordered_set<const void*> written_;  // storages
-  std::vector<at::Tensor> foldable_;         // by place: small tensors that depend on constants alone
+  std::unordered_set<const void*> input_storages_;
+  std::vector<at::Tensor> foldable_;  // by place: small tensors that depend on constants alone
   std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
   bool metering_ = true;
   std::string refused_;

@@ -226,8 +226,8 @@ capture.dependsOn = dependsOn;
 capture.isRecording = isRecording;
 
 function summaryOf({ id, signature, replays }: StepRecord): RecordSummary {
-  const { instructions, outside: captured, peakBytes } = native.describeRecord(id);
-  return { signature, instructions: instructions.length, outside: captured, peakBytes, replays };
+  const { instructions, outside: captured, peakBytes, graph } = native.describeRecord(id);
+  return { signature, instructions: instructions.length, outside: captured, peakBytes, replays, graph };
 }
 
 function inspectCapture({ name, records, recordings }: Engine): string {

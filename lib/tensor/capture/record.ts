@@ -18,6 +18,8 @@ export interface RecordSummary {
   /** The most bytes that the step held at once, while it was recorded. */
   readonly peakBytes: number;
   readonly replays: number;
+  /** On an accelerator: `'one graph'`, `'warming up'`, or why it is replayed operator by operator. Empty elsewhere. */
+  readonly graph: string;
 }
 
 export interface StepRecord {
