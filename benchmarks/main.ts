@@ -1,37 +1,59 @@
-// npm run bench -- <suite> [--json file]: compares with PyTorch of the same LibTorch in one interleaved run.
+// npm run bench -- <suite> [--json file]: compares with PyTorch of the same LibTorch, A B A B … in one run.
 
 import { parseArgs } from 'node:util';
 import writeFileAtomic from 'write-file-atomic';
 import { python } from '../test/support/python.js';
-import { machine, type Row } from './compare.js';
+import { machine, type Row, type Suite } from './compare.js';
 import { Peer } from './peer.js';
+import { data } from './suites/data.js';
+import { epoch } from './suites/epoch.js';
+import { gpu } from './suites/gpu.js';
+import { isomax } from './suites/isomax.js';
+import { memory } from './suites/memory.js';
 import { ops } from './suites/ops.js';
+import { startup } from './suites/startup.js';
+import { step } from './suites/step.js';
 
-const suites: Record<string, (peer: Peer | undefined, report: (row: Row) => void) => Promise<Row[]>> = { ops };
+const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, epoch, gpu };
+/** What `all` runs: `gpu` is the accelerator's, and on the CPU only a miniature of it. */
+const all = Object.keys(suites).filter((name) => name !== 'gpu');
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'string' }, help: { type: 'boolean' } },
 });
-const name = positionals[0] ?? '';
-const suite = suites[name];
-if (values.help || !suite) {
-  console.error(`usage: npm run bench -- <suite> [--json file]\nsuites: ${Object.keys(suites).join(', ')}`);
+const chosen = positionals.includes('all') ? all : positionals;
+if (values.help || chosen.length === 0 || !chosen.every((name) => Object.hasOwn(suites, name))) {
+  console.error(
+    `usage: npm run bench -- <suite …> [--json file]\nsuites: ${Object.keys(suites).join(', ')}; all: all but gpu`,
+  );
   process.exit(values.help ? 0 : 2);
 }
 
-const number = (value: number | null, digits = 2) => (value === null ? '–' : value.toFixed(digits)).padStart(9);
-const peer = python ? await Peer.start(python) : undefined;
-if (!peer) console.error('No Python with torch here: showing our own times only.');
-console.log(`${machine()}; ratio = PyTorch's time / ours (above 1: isotorch is faster)`);
-console.log(`${'operator'.padEnd(24)}  ours µs  torch µs     ratio   ± spread   n`);
-const rows = await suite(peer, (row) => {
-  console.log(
-    `${row.name.padEnd(24)}${number(row.ours)} ${number(row.peer)} ${number(row.ratio)}  ${number(row.spread)} ${String(row.n).padStart(4)}`,
-  );
-});
-peer?.end();
+const number = (value: number | null) =>
+  (value === null ? '–' : value >= 1000 ? value.toFixed(0) : value.toPrecision(4)).padStart(9);
+const ratio = (value: number | null) => (value === null ? '–' : value.toFixed(2)).padStart(7);
+if (!python) console.error('No Python with torch here: showing our own figures only.');
+console.log(`${machine()}; ratio = PyTorch's figure / ours (above 1: isotorch is better)`);
+console.log(`${'row'.padEnd(32)} ${'ours'.padStart(9)} ${'PyTorch'.padStart(9)} unit   ratio ±spread   n`);
+const rows: Row[] = [];
+for (const name of chosen) {
+  const peer = python ? await Peer.start(python) : undefined;
+  try {
+    rows.push(
+      ...(await suites[name]!(peer, (row) => {
+        const { ours, peer: theirs, unit, ratio: value, spread, n } = row;
+        console.log(
+          `${`${row.suite}.${row.name}`.padEnd(32)} ${number(ours)} ${number(theirs)} ${unit.padEnd(4)} ${ratio(value)} ${ratio(spread)} ${String(n).padStart(3)}`,
+        );
+      })),
+    );
+  } finally {
+    peer?.end();
+  }
+}
 if (values.json) {
   await writeFileAtomic(values.json, `${JSON.stringify(rows, null, 2)}\n`);
   console.log(`Written to ${values.json}`);
 }
+process.exit(0); // captured steps of the suites hold nothing back

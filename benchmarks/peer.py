@@ -2,6 +2,7 @@
 # Reads a line of JSON {"setup": code, "statement": code, "count": n}, answers with the seconds that n statements took.
 import json
 import sys
+import textwrap
 import time
 
 import torch
@@ -17,10 +18,12 @@ for line in sys.stdin:
     key = (job["setup"], job["statement"])
     if key not in compiled:
         scope = {"torch": torch}
-        exec(job["setup"], scope)
+        exec(textwrap.dedent(job["setup"]), scope)
         body = job["statement"].replace("\n", "\n        ")
         exec(f"def run(count):\n    for _ in range(count):\n        {body}\n", scope)
         compiled[key] = scope["run"]
     start = time.perf_counter()
     compiled[key](job["count"])
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     print(json.dumps(time.perf_counter() - start), flush=True)

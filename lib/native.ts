@@ -172,6 +172,19 @@ export interface NativeModule {
   sendRun(run: number): Promise<Float64Array>;
   endRun(run: number, cancel: boolean): void;
   describeRecord(record: number): NativeRecord;
+
+  beginFeed(
+    sources: Float64Array,
+    plan: Handle,
+    batch: number,
+    from: number,
+    count: number,
+    ahead: number,
+    device: string,
+  ): number;
+  /** Resolves with the handles of rows of each source and of the plan's columns; none after the last batch. */
+  nextOfFeed(feed: number): Promise<Float64Array>;
+  endFeed(feed: number): boolean;
   /** An accelerator's plugin, for the whole process. */
   openPlugin(path: string): void;
 

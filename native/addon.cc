@@ -9,6 +9,7 @@
 #include "bridge.h"
 #include "capture/flights.h"
 #include "capture/recorder.h"
+#include "feed.h"
 
 namespace isotorch {
 namespace {
@@ -52,7 +53,12 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment);
   environment->mailbox = std::make_shared<Mailbox>(env);
   // After the mailbox's own hook, so before it when the environment closes: hooks run in reverse order.
-  env.AddCleanupHook([](Environment* closing) { closing->mailbox->Close(); }, environment);
+  env.AddCleanupHook(
+      [](Environment* closing) {
+        closing->feeds.clear();  // their threads end, and settle what they owe
+        closing->mailbox->Close();
+      },
+      environment);
   Export<SetErrorClass>(env, exports, "setErrorClass");
   ExportTensors(env, exports);
   ExportOperators(env, exports);
@@ -61,6 +67,7 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportCapture(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);
+  ExportFeeds(env, exports);
   return exports;
 }
 

@@ -10,6 +10,7 @@ namespace isotorch {
 void ExportTensors(Napi::Env env, Napi::Object exports);   // facts of a tensor, scopes, release
 void ExportAutograd(Napi::Env env, Napi::Object exports);  // backward, grad, modes
 void ExportCapture(Napi::Env env, Napi::Object exports);   // recordings and their replays
+void ExportFeeds(Napi::Env env, Napi::Object exports);     // batches gathered ahead of their use
 void ExportStorage(Napi::Env env, Napi::Object exports);   // TypedArray in and out
 void ExportDevices(Napi::Env env, Napi::Object exports);   // accelerators, seeds, threads, build information
 

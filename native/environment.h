@@ -14,6 +14,7 @@
 
 namespace isotorch {
 
+class Feed;
 class Flights;
 class Mailbox;
 class Recorder;
@@ -34,7 +35,8 @@ struct Environment {
   int recording_paused = 0;
   std::unordered_map<uint32_t, std::shared_ptr<Record>> records;
   std::unordered_map<uint32_t, std::shared_ptr<Run>> runs;
-  uint32_t next_record = 1, next_run = 1;
+  std::unordered_map<uint32_t, std::shared_ptr<Feed>> feeds;
+  uint32_t next_record = 1, next_run = 1, next_feed = 1;
   std::unique_ptr<Flights> flights;  // captured steps under way
 
   Napi::FunctionReference error_class;

@@ -165,6 +165,14 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
   return promise;
 }
 
+Napi::Promise Mailbox::Defer(Napi::Env env, std::unique_ptr<Job> job, std::function<void()>& done) {
+  Napi::Promise promise = job->deferred.Promise();
+  if (state_->closed) throw Misuse("ERR_ABORTED", "The environment is closing");
+  if (state_->pending++ == 0) state_->calls.Ref(env);
+  done = [state = state_, raw = job.release()] { (void)state->calls.NonBlockingCall(raw); };
+  return promise;
+}
+
 std::shared_ptr<const std::atomic<bool>> Mailbox::Closing() const { return state_->closing; }
 
 void Mailbox::Close() {

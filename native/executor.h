@@ -32,6 +32,9 @@ class Mailbox {
   ~Mailbox();
   // Hands the job over and returns its promise.
   Napi::Promise Send(Napi::Env env, std::unique_ptr<Job> job);
+  // A promise that another thread settles: it calls `done`, once, when the job's result can be made, or has filled in
+  // its failure. The job's own `work` plays no part.
+  Napi::Promise Defer(Napi::Env env, std::unique_ptr<Job> job, std::function<void()>& done);
   // Becomes true when the environment closes: work that can stop early looks at it.
   std::shared_ptr<const std::atomic<bool>> Closing() const;
   void Close();

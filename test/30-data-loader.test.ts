@@ -11,9 +11,10 @@ import {
   randomHorizontalFlip,
   SeededRandom,
   type Statistics,
+  type StreamedBatch,
 } from '../lib/data/index.js';
 import { IsotorchError } from '../lib/errors.js';
-import { capture, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { capture, Feed, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 
 /** n images of one pixel each, whose value is their place in the set; the label is place mod 3. */
 const numbered = (n: number) =>
@@ -248,6 +249,97 @@ describe('picks', () => {
     const inverted = set().batches(23, { augment: [(images) => images.bitwiseNot(), randomCrop(6)] });
     for (const { images } of inverted) expect(values(images)[0]).toBe(255);
     expect(failure(() => set().batches(2, { augment: [{ draw: 1 } as never] }))[0]).toBe('ERR_ARGUMENT');
+  });
+});
+
+describe('stream', () => {
+  const set = () =>
+    ImageDataset.fromArrays({
+      images: Uint8Array.from({ length: 23 * 3 * 36 }, (_, i) => (i * 7) % 251),
+      shape: [23, 3, 6, 6],
+      labels: Array.from({ length: 23 }, (_, i) => i % 4),
+    });
+  const options = { shuffle: true, seed: 3, augment: [randomCrop(6, 2), randomHorizontalFlip()], normalize: true };
+
+  it('gives the batches of the pass, into a captured step too', async () => {
+    const loader = set().batches(5, options);
+    const step = capture(({ images, labels, picks }: StreamedBatch<Tensor>) => ({
+      images: loader.prepare(images, picks),
+      labels: labels.alias(),
+    }));
+    for (const ahead of [1, 2, 10]) {
+      const wanted: string[] = [];
+      for (const picks of loader.picks({ epoch: ahead, from: 1 }))
+        tidy(() => {
+          const { images, labels } = loader.gather(picks);
+          wanted.push(values(images).join(), values(labels).join());
+        });
+      const seen: string[] = [];
+      for await (const batch of loader.stream({ epoch: ahead, from: 1, ahead })) {
+        const { images, labels } = await step(batch);
+        seen.push(values(images).join(), values(labels).join());
+      }
+      expect(seen).toEqual(wanted);
+    }
+    const { labels } = await set()
+      .batches(8, { dropLast: true, ...options })
+      .stream()
+      .next()
+      .then(({ value }) => value!);
+    expect(labels.shape).toEqual([8]);
+  });
+
+  it('can be left early, leaves nothing behind, and serves sets without labels', async () => {
+    const loader = set().unlabelled().batches(4);
+    const before = memory().tensors;
+    for await (const { images, labels } of loader.stream()) {
+      expect([images.shape, labels]).toEqual([[4, 3, 6, 6], null]);
+      break;
+    }
+    for await (const { picks } of loader.stream()) expect(picks.shape[0]).toBe(1);
+    expect(memory().tensors).toBe(before);
+  });
+
+  it('refuses what is no plan, in words, and tells a row that is not there', async () => {
+    const sources = [torch.zeros([3, 2])];
+    const plan = torch.tensor([[0, 1, 7]]);
+    const feed = new Feed(sources, plan, { batch: 2, from: 0, count: 2, ahead: 1, device: 'cpu' });
+    expect((await feed.next())!.map((tensor) => tensor.shape)).toEqual([
+      [2, 2],
+      [1, 2],
+    ]);
+    await expect(feed.next()).rejects.toMatchObject({
+      code: 'ERR_INDEX',
+      message: expect.stringContaining('received 7'),
+    });
+    feed.end();
+    await expect(feed.next()).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
+    for (const [wrong, its] of [
+      [plan.to('float32'), {}],
+      [plan.select(0, 0), {}],
+      [plan, { batch: 0 }],
+      [plan, { count: 9 }],
+      [plan, { ahead: 0 }],
+    ] as const)
+      expect(
+        failure(() => new Feed(sources, wrong, { batch: 2, from: 0, count: 2, ahead: 1, device: 'cpu', ...its }))[0],
+      ).toBe('ERR_ARGUMENT');
+    expect(
+      failure(() => new Feed(sources, plan, { batch: 2, from: 0, count: 2, ahead: 1, device: 'x' as 'cpu' }))[0],
+    ).toBe('ERR_DEVICE');
+  });
+
+  it('a closed stream settles what it owes', async () => {
+    const feed = new Feed([torch.zeros([8, 2])], torch.arange(8).unsqueeze(0), {
+      batch: 1,
+      from: 0,
+      count: 8,
+      ahead: 1,
+      device: 'cpu',
+    });
+    const first = feed.next();
+    expect(await Promise.allSettled([first, feed.next()]).then((all) => all[0]!.status)).toBe('fulfilled');
+    feed.end();
   });
 });
 

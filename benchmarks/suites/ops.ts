@@ -1,7 +1,7 @@
 // Eager operators at small size, where the cost of the call is what one pays: twelve common ones, inside a scope.
 
 import { type Tensor, tidy, torch } from '../../lib/index.js';
-import { compare, geometricMean, type Row, type Subject } from '../compare.js';
+import { geometricMean, type Report, type Row, type Timed, time } from '../compare.js';
 import type { Peer } from '../peer.js';
 
 /** `count` calls, a scope for each hundred, as a training step would have. */
@@ -13,7 +13,7 @@ const inScopes = (fn: () => void) => (count: number) => {
   }
 };
 
-export async function ops(peer: Peer | undefined, report: (row: Row) => void): Promise<Row[]> {
+export async function ops(peer: Peer | undefined, report: Report): Promise<Row[]> {
   torch.manualSeed(0);
   const one = torch.ones([1]);
   const a = torch.randn([32, 64]);
@@ -23,8 +23,9 @@ export async function ops(peer: Peer | undefined, report: (row: Row) => void): P
   const labels = torch.randint(64, [32]);
   const setup =
     'one = torch.ones(1); a = torch.randn(32, 64); b = torch.randn(32, 64); w = torch.randn(64, 64); bias = torch.randn(64); labels = torch.randint(64, (32,))';
-  const subject = (name: string, fn: () => Tensor, statement: string): Subject => ({
+  const subject = (name: string, fn: () => Tensor, statement: string): Timed => ({
     name,
+    what: `eager \`${statement}\``,
     ours: inScopes(fn),
     python: { setup, statement },
   });
@@ -44,11 +45,11 @@ export async function ops(peer: Peer | undefined, report: (row: Row) => void): P
   ];
   const rows: Row[] = [];
   for (const each of subjects) {
-    const row = await compare('ops', each, peer);
+    const row = await time('ops', each, peer);
     report(row);
     rows.push(row);
   }
-  const mean = geometricMean(rows);
+  const mean = geometricMean(rows, 'the geometric mean of the twelve eager operators');
   report(mean);
   return [...rows, mean];
 }

@@ -9,7 +9,7 @@ export { digits } from './digits.js';
 export { fromIdx, type IdxOptions } from './from-idx.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
 export type { LoadSource, SourceOptions, TrainAndTest } from './load-source.js';
-export { Batch, BatchLoader, type BatchOptions } from './loader.js';
+export { Batch, BatchLoader, type BatchOptions, type StreamedBatch } from './loader.js';
 export type { PlainAugmentation } from './preparation.js';
 export { SeededRandom } from './random.js';
 export {

@@ -5,7 +5,8 @@
 // Who frees a batch: the loop. When it asks for the next batch, or comes to its end, the one before is disposed of;
 // `batch.keep()` hands it to you instead. A batch in hand when a loop is left early (break, return, throw) is left
 // alone too: an enclosing tidy, dispose() or the garbage collector frees it.
-import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { IsotorchError } from '../errors.js';
+import { type Device, Feed, type Tensor, tidy, torch } from '../tensor/index.js';
 import { integer } from './arguments.js';
 import type { Augmentation } from './augment.js';
 import type { ImageDataset } from './dataset.js';
@@ -75,6 +76,16 @@ export class Batch<Labels extends Tensor | null = Tensor | null> {
   }
 }
 
+/** One batch of a stream: raw pixels on the device they are wanted on. A plain object, so that a captured step can take it. */
+export type StreamedBatch<Labels extends Tensor | null = Tensor | null> = {
+  /** uint8 [B, channels, height, width]. */
+  images: Tensor;
+  /** int64 [B], or null. */
+  labels: Labels;
+  /** int64 [1 + parameters, B], as `picks` gives it. */
+  picks: Tensor;
+};
+
 /** What `dataset.batches(…)` returns: iterate it as often as you like. */
 export class BatchLoader<Labels extends Tensor | null = Tensor | null> implements Iterable<Batch<Labels>> {
   /** Batches in one pass. */
@@ -133,8 +144,7 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
     epoch?: number;
     from?: number;
   } = {}): Generator<Tensor, void, undefined> {
-    const epoch = given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0);
-    const plan = this.#plan(integer(epoch, 'epoch'));
+    const plan = this.#plan(this.#epochOf(given));
     let picks: Tensor | undefined;
     try {
       for (let number = integer(from, 'from'); number < this.length; number++) {
@@ -147,6 +157,62 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
       picks?.dispose();
       plan.dispose();
     }
+  }
+
+  /**
+   * One pass over a set that is too large for the device: its images stay in host memory, and a thread of its own gathers
+   * batches ahead of their use into page-locked memory and copies them to `device` on a side stream. Each comes with its
+   * picks, for `prepare`. They are the caller's; the loop frees each when it asks for the next.
+   * @param options.device where the batches are wanted. @default the set's own, 'cpu'
+   * @param options.ahead how many batches to have ready. @default 2
+   * @throws ERR_DEVICE for a set that is on an accelerator: it needs no stream
+   * @example
+   * const step = capture(({ images, labels, picks }: StreamedBatch) => {
+   *   const x = loader.prepare(images, picks);
+   *   …
+   * });
+   * await step.repeat(loader.stream({ device: 'cuda' }));
+   */
+  async *stream({
+    epoch: given = this.#epoch,
+    from = 0,
+    device = 'cpu',
+    ahead = 2,
+  }: {
+    epoch?: number;
+    from?: number;
+    device?: Device;
+    ahead?: number;
+  } = {}): AsyncGenerator<StreamedBatch<Labels>, void, undefined> {
+    const { images, labels, device: home, name } = this.#dataset;
+    if (home !== 'cpu')
+      throw new IsotorchError(
+        'ERR_DEVICE',
+        `${name}.stream: expected a set on the CPU but it is on ${home}: use picks()`,
+      );
+    const plan = this.#plan(this.#epochOf(given));
+    const feed = new Feed(labels ? [images, labels] : [images], plan, {
+      batch: this.batchSize,
+      from: integer(from, 'from'),
+      count: this.length,
+      ahead: integer(ahead, 'ahead', 1),
+      device,
+    });
+    let batch: Tensor[] | undefined;
+    const free = () => batch?.forEach((tensor) => void tensor.dispose());
+    try {
+      for (batch = await feed.next(); batch !== undefined; free(), batch = await feed.next()) {
+        yield { images: batch[0]!, labels: (labels ? batch[1]! : null) as Labels, picks: batch.at(-1)! };
+      }
+    } finally {
+      free();
+      feed.end();
+      plan.dispose();
+    }
+  }
+
+  #epochOf(given: number | undefined): number {
+    return integer(given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0), 'epoch');
   }
 
   /** The images and labels of some `picks`, augmented and normalised. Operators only: a captured step can contain it. */

@@ -5,6 +5,7 @@ export type { RepeatOptions } from './capture/repeat.js';
 export type { TensorTree } from './capture/tree.js';
 export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
+export { Feed, type FeedOptions } from './feed.js';
 export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';
 export { Buffer, type NestedArray, Parameter, Tensor, type ToOptions } from './tensor.js';

@@ -3,6 +3,9 @@
 
 #include <ATen/autocast_mode.h>
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <array>
 #include <atomic>
@@ -87,6 +90,17 @@ Napi::Value AbortRecording(const Napi::CallbackInfo& info, Environment& environm
   return info.Env().Undefined();
 }
 
+// glibc keeps what a thread has freed for that thread. The replays run on another one, so this thread's part, which the
+// recording has filled, would be held beside theirs.
+void ReturnFreedMemory(int64_t peak_bytes) {
+#ifdef __GLIBC__
+  constexpr int64_t kWorthIt = 16 << 20;
+  if (peak_bytes > kWorthIt) malloc_trim(0);
+#else
+  (void)peak_bytes;
+#endif
+}
+
 // endRecording(outputs): [the record's number, …handles of this first run's results]. The results are detached and
 // outside of every scope, as a replay's are; the tensors they came from are released unless they were there before.
 Napi::Value EndRecording(const Napi::CallbackInfo& info, Environment& environment) {
@@ -105,6 +119,7 @@ Napi::Value EndRecording(const Napi::CallbackInfo& info, Environment& environmen
   for (Handle output : outputs) {
     if (recorder->Made(output)) environment.handles.Release(output);
   }
+  ReturnFreedMemory(record->peak_bytes);
   environment.records.emplace(number, std::move(record));
   return values;
 }
