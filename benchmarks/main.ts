@@ -5,9 +5,13 @@ import writeFileAtomic from 'write-file-atomic';
 import { python } from '../test/support/python.js';
 import { machine, type Row } from './compare.js';
 import { Peer } from './peer.js';
+import { isomax } from './suites/isomax.js';
 import { ops } from './suites/ops.js';
 
-const suites: Record<string, (peer: Peer | undefined, report: (row: Row) => void) => Promise<Row[]>> = { ops };
+const suites: Record<string, (peer: Peer | undefined, report: (row: Row) => void) => Promise<Row[]>> = {
+  ops,
+  isomax,
+};
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
