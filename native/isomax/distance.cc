@@ -91,6 +91,11 @@ struct BackwardFunction : torch::autograd::Function<BackwardFunction> {
 
 at::Tensor DistanceLogitsAutograd(const at::Tensor& features, const at::Tensor& prototypes) {
   CheckInputs(features, prototypes);
+  // Half types in float32 here already, so that the backward gets distances that aren't rounded.
+  at::ScalarType working = WorkingType(features);
+  if (features.scalar_type() != working) {
+    return DistanceLogits(features.to(working), prototypes.to(working)).to(features.scalar_type());
+  }
   return Function::apply(features, prototypes);
 }
 

@@ -12,7 +12,7 @@ namespace isomax {
 
 using Gradients = std::tuple<at::Tensor, at::Tensor>;
 
-// On any device, from ATen's operators.
+// On any device, from ATen's operators. The backward takes float32 and float64 alone: half types come as float32.
 at::Tensor DistanceLogitsAnywhere(const at::Tensor& features, const at::Tensor& prototypes);
 Gradients DistanceLogitsBackwardAnywhere(const at::Tensor& grad, const at::Tensor& features,
                                          const at::Tensor& prototypes, const at::Tensor& logits,

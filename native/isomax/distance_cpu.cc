@@ -246,14 +246,8 @@ Gradients DistanceLogitsBackwardCpu(const at::Tensor& grad, const at::Tensor& fe
   if (ProductsAreRounded(features.scalar_type())) {
     return DistanceLogitsBackwardAnywhere(grad, features, prototypes, logits, mask);
   }
-  return AT_DISPATCH_FLOATING_TYPES(WorkingType(features), "distance_logits_backward", [&] {
-    Points<scalar_t> points(features, prototypes);
-    // Rounded to a half type, the logits would spoil the quotient: distances are computed again.
-    bool exact = logits.scalar_type() == points.f.scalar_type();
-    auto [grad_f, grad_p] = Backward(points, Working(grad), exact ? logits.contiguous() : Forward(points), mask);
-    if (mask[0]) grad_f = grad_f.to(features.scalar_type());
-    if (mask[1]) grad_p = grad_p.to(prototypes.scalar_type());
-    return Gradients{grad_f, grad_p};
+  return AT_DISPATCH_FLOATING_TYPES(features.scalar_type(), "distance_logits_backward", [&] {
+    return Backward(Points<scalar_t>(features, prototypes), grad.contiguous(), logits.contiguous(), mask);
   });
 }
 

@@ -23,12 +23,14 @@ namespace isomax {
 // 8·16·u = 7.6e-6, which is what 1/16 was chosen for.
 constexpr double kNear = 1.0 / 16;
 
-// False for NaN, so that whatever the expansion can't tell is computed from differences, which give what is right.
+// False for NaN and where the squares overflow: differences then give what they give in cdist.
 template <class T>
 bool IsFar(T squared_distance, T squared_norms) {
-  return squared_distance >= T(kNear) * squared_norms;
+  constexpr T kInfinity = T(__builtin_inf());
+  return (squared_distance >= T(kNear) * squared_norms) & (squared_norms < kInfinity);
 }
 
+// The same question once the logit is known, so that both directions take the same pairs from differences.
 template <class T>
 bool IsNear(T logit, T squared_norms) {
   return logit * logit < T(kNear) * squared_norms;
