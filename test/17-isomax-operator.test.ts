@@ -31,7 +31,9 @@ describe('distances', () => {
     const run = (features: Tensor, prototypes: Tensor, upstream: Tensor) => {
       const leaves = [features, prototypes].map((tensor) => tensor.detach().requiresGrad_(true)) as [Tensor, Tensor];
       const logits = distanceLogits(...leaves);
-      return [logits, ...torch.autograd.grad(logits, leaves, { gradOutputs: [upstream] })].map((t) => encode(t.detach()));
+      return [logits, ...torch.autograd.grad(logits, leaves, { gradOutputs: [upstream] })].map((t) =>
+        encode(t.detach()),
+      );
     };
     const plain = run(f, p, g);
     const strided = (tensor: Tensor) => torch.cat([tensor.t(), tensor.t()], 1).t().narrow(0, 0, tensor.shape[0]!);
