@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import * as losses from '../lib/losses/index.js';
 import * as nn from '../lib/nn/index.js';
+import * as optim from '../lib/optim/index.js';
 import { type DType, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { decode, encode, python, runPython, type TensorJson } from './support/python.js';
 import { needs } from './support/skip.js';
@@ -80,15 +81,14 @@ it('starts as IsoMax+ does, trains, and prints its sizes', () => {
 
   const [features, labels] = [torch.randn([16, 20]), torch.randint(4, [16])];
   const criterion = new losses.DisMaxLoss();
+  const optimizer = new optim.SGD(head.parameters(), { lr: 0.1, momentum: 0.9, nesterov: true });
   const values: number[] = [];
-  for (let step = 0; step < 100; step++) {
+  for (let step = 0; step < 200; step++) {
     tidy(() => {
       const loss = criterion.forward(head.forward(features), labels);
-      const gradients = torch.autograd.grad(loss, [head.prototypes, head.distanceScale]);
-      torch.noGrad(() => {
-        head.prototypes.sub_(gradients[0]!, { alpha: 0.5 });
-        head.distanceScale.sub_(gradients[1]!, { alpha: 0.5 });
-      });
+      optimizer.zeroGrad();
+      loss.backward();
+      optimizer.step();
       values.push(loss.item());
     });
   }

@@ -56,7 +56,7 @@ Gradients DistanceLogitsBackward(const at::Tensor& grad, const at::Tensor& featu
   return op.call(grad, features, prototypes, logits, mask);
 }
 
-struct Function : torch::autograd::Function<Function> {
+struct DistanceLogitsFunction : torch::autograd::Function<DistanceLogitsFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& features, const at::Tensor& prototypes) {
     at::AutoDispatchBelowADInplaceOrView guard;
     at::Tensor logits = DistanceLogits(features, prototypes);
@@ -72,7 +72,7 @@ struct Function : torch::autograd::Function<Function> {
 };
 
 // The backward has an autograd of its own, so that a second derivative is refused in words instead of being wrong.
-struct BackwardFunction : torch::autograd::Function<BackwardFunction> {
+struct DistanceLogitsBackwardFunction : torch::autograd::Function<DistanceLogitsBackwardFunction> {
   static variable_list forward(AutogradContext*, const at::Tensor& grad, const at::Tensor& features,
                                const at::Tensor& prototypes, const at::Tensor& logits, std::array<bool, 2> mask) {
     at::AutoDispatchBelowADInplaceOrView guard;
@@ -96,13 +96,13 @@ at::Tensor DistanceLogitsAutograd(const at::Tensor& features, const at::Tensor& 
   if (features.scalar_type() != working) {
     return DistanceLogits(features.to(working), prototypes.to(working)).to(features.scalar_type());
   }
-  return Function::apply(features, prototypes);
+  return DistanceLogitsFunction::apply(features, prototypes);
 }
 
 Gradients DistanceLogitsBackwardAutograd(const at::Tensor& grad, const at::Tensor& features,
                                          const at::Tensor& prototypes, const at::Tensor& logits,
                                          std::array<bool, 2> mask) {
-  auto defined = BackwardFunction::apply(grad, features, prototypes, logits, mask);
+  auto defined = DistanceLogitsBackwardFunction::apply(grad, features, prototypes, logits, mask);
   return {mask[0] ? defined.front() : at::Tensor(), mask[1] ? defined.back() : at::Tensor()};
 }
 
@@ -114,10 +114,28 @@ at::Tensor DistanceLogitsAutocast(const at::Tensor& features, const at::Tensor& 
                         at::autocast::cached_cast(at::kFloat, prototypes, device));
 }
 
+// Kernels are called with what they can take, whoever calls: they read raw memory.
 template <auto kernel>
 at::Tensor Checked(const at::Tensor& features, const at::Tensor& prototypes) {
   CheckInputs(features, prototypes);
   return kernel(features, prototypes);
+}
+
+template <auto kernel>
+Gradients CheckedBackward(const at::Tensor& grad, const at::Tensor& features, const at::Tensor& prototypes,
+                          const at::Tensor& logits, std::array<bool, 2> mask) {
+  CheckInputs(features, prototypes);
+  TORCH_CHECK(features.scalar_type() == WorkingType(features), "expected features of float32 or float64, received ",
+              features.scalar_type());
+  for (const at::Tensor& each : {grad, logits}) {
+    TORCH_CHECK(
+        each.dim() == 2 && each.sym_size(0) == features.sym_size(0) && each.sym_size(1) == prototypes.sym_size(0),
+        "expected gradients and logits of shape [N, C], received ", each.sym_sizes());
+    TORCH_CHECK(each.scalar_type() == features.scalar_type() && each.device() == features.device(),
+                "expected gradients and logits of the features' dtype and device, received ", each.scalar_type(),
+                " and ", each.device());
+  }
+  return kernel(grad, features, prototypes, logits, mask);
 }
 
 // Shapes alone.
@@ -142,17 +160,17 @@ TORCH_LIBRARY_FRAGMENT(isomax, library) {
 
 TORCH_LIBRARY_IMPL(isomax, CompositeExplicitAutograd, library) {
   library.impl("distance_logits", &Checked<DistanceLogitsAnywhere>);
-  library.impl("distance_logits_backward", &DistanceLogitsBackwardAnywhere);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardAnywhere>);
 }
 
 TORCH_LIBRARY_IMPL(isomax, CPU, library) {
   library.impl("distance_logits", &Checked<DistanceLogitsCpu>);
-  library.impl("distance_logits_backward", &DistanceLogitsBackwardCpu);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardCpu>);
 }
 
 TORCH_LIBRARY_IMPL(isomax, Meta, library) {
   library.impl("distance_logits", &Checked<DistanceLogitsMeta>);
-  library.impl("distance_logits_backward", &DistanceLogitsBackwardMeta);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardMeta>);
 }
 
 TORCH_LIBRARY_IMPL(isomax, Autograd, library) {

@@ -100,12 +100,12 @@ void FinishRows(const Points<T>& points, T* logits, int64_t begin, int64_t end) 
     for (int64_t i = begin; i < end; i++) {
       T* row = logits + i * c + first;
       int64_t left = kernels.finish(row, count, points.f2[i], points.p2.data() + first);
-      for (int64_t j = 0; left > 0;) {
+      for (int64_t j = 0; left > 0 && j < count;) {
         int64_t columns[kGroup];
         const T* rows[kGroup];
         double squared[kGroup];
         int size = 0;
-        for (; size < kGroup && size < left; j++) {
+        for (; size < kGroup && j < count; j++) {
           if (!(row[j] > 0)) continue;
           columns[size] = j;
           rows[size++] = p + (first + j) * d;
@@ -172,7 +172,7 @@ struct Coefficients {
     T f2 = points.f2[i];
     const T* p2 = points.p2.data();
     int64_t left = Kernels<T>().coefficients(grad, logits, points.c, f2, p2, out);
-    for (int64_t j = 0; left > 0; j++) {
+    for (int64_t j = 0; left > 0 && j < points.c; j++) {
       if (!IsNear(logits[j], f2 + p2[j])) continue;
       left--;
       if (out[j] != 0) by_row[i].push_back({j, out[j]});

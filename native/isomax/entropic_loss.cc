@@ -59,9 +59,9 @@ at::Tensor EntropicLossAnywhere(const at::Tensor& logits, const at::Tensor& labe
 at::Tensor EntropicLossBackwardAnywhere(const at::Tensor& grad, const at::Tensor& logits, const at::Tensor& labels,
                                         double scale) {
   at::Tensor p = logits.to(WorkingType(logits)).mul(scale).softmax(1);
-  at::Tensor ones = at::ones_like(labels, p.options()).unsqueeze(1);
+  at::Tensor onehot = at::zeros_like(p).scatter(1, labels.unsqueeze(1), 1);
   at::Tensor factor = grad.to(p.scalar_type()).mul(scale).div(logits.sym_size(0));
-  return p.scatter_add(1, labels.unsqueeze(1), ones.neg()).mul(factor).to(logits.scalar_type());
+  return p.sub(onehot).mul(factor).to(logits.scalar_type());
 }
 
 // On the CPU.
@@ -94,8 +94,10 @@ at::Tensor EntropicLossCpu(const at::Tensor& logits, const at::Tensor& labels_, 
 
 at::Tensor EntropicLossBackwardCpu(const at::Tensor& grad, const at::Tensor& logits, const at::Tensor& labels_,
                                    double scale) {
+  CheckInputs(logits, labels_, scale);
   at::Tensor z = Working(logits), labels = labels_.contiguous(), out = at::empty_like(z);
   int64_t n = z.size(0), c = z.size(1);
+  CheckLabels(labels, c);
   double factor = grad.item<double>() * scale / double(n);
   AT_DISPATCH_FLOATING_TYPES(z.scalar_type(), "entropic_loss_backward", [&] {
     const scalar_t* data = z.const_data_ptr<scalar_t>();
@@ -109,7 +111,7 @@ at::Tensor EntropicLossBackwardCpu(const at::Tensor& grad, const at::Tensor& log
   return out.to(logits.scalar_type());
 }
 
-struct Function : torch::autograd::Function<Function> {
+struct EntropicLossFunction : torch::autograd::Function<EntropicLossFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& logits, const at::Tensor& labels,
                             double scale) {
     at::AutoDispatchBelowADInplaceOrView guard;
@@ -126,7 +128,7 @@ struct Function : torch::autograd::Function<Function> {
 };
 
 at::Tensor EntropicLossAutograd(const at::Tensor& logits, const at::Tensor& labels, double scale) {
-  return Function::apply(logits, labels, scale);
+  return EntropicLossFunction::apply(logits, labels, scale);
 }
 
 // Under autocast in float32, as cross-entropy.
