@@ -10,8 +10,9 @@
 // Gradient in closed form, 0 where the distance is 0: ∂logit_ij/∂f_i = −(f_i − p_j)/d_ij, ∂logit_ij/∂p_j = −∂/∂f_i.
 #include "distance.h"
 
-#include <ATen/Functions.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 

@@ -1,5 +1,6 @@
 // The distance head from ATen's operators, on any device: PyTorch's own exact distances, from coordinate differences.
-#include <ATen/Functions.h>
+#include <ATen/ops/_cdist_backward.h>
+#include <ATen/ops/_cdist_forward.h>
 
 #include "distance.h"
 

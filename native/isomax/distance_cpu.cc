@@ -10,7 +10,8 @@
 // sides, which changes no difference; it costs a copy of each, so it is done only where it at least halves Σ‖p‖².
 #include <ATen/Context.h>
 #include <ATen/Dispatch.h>
-#include <ATen/Functions.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm.h>
 
 #include <algorithm>
 #include <cmath>

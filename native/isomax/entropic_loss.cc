@@ -5,8 +5,12 @@
 // Gradient scale/N·(softmax(scale·z) − onehot(y)). On the CPU each direction is one pass over the logits, and what is
 // below the smallest normal number is 0. A gradient that is to be differentiated itself is made of ATen's operators.
 #include <ATen/Dispatch.h>
-#include <ATen/Functions.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
