@@ -1,7 +1,7 @@
 // The quickstart's network beside its twin in Python: the same first weights from the same seed, and ten training steps with
 // each loss that end with the same weights. With SoftMax bit for bit, in float32. The IsoMax losses round otherwise than
-// PyTorch's cdist, and ten such steps in float32 make a tenth out of the last digit: PyTorch's own are that far from its
-// own in float64. So these two train in float64, where both sides must agree to 1e-9.
+// PyTorch's cdist, and these ten steps multiply a difference in the last digit by a million in float32 (one unit in the last
+// place of PyTorch's own first weights does the same to its last ones). So they train in float64, and must agree to 1e-9.
 
 import { describe, expect, it } from 'vitest';
 import * as losses from '../lib/losses/index.js';

@@ -49,8 +49,8 @@ struct RowKernels {
   int64_t (*finish)(T* row, int64_t n, T f2, const T* p2);
   // squared[m] = ‖x − y_m‖² for m < group, from differences.
   void (*differences)(const T* x, const T* const* y, int group, int64_t d, double* squared);
-  // a_j = grad_j / distance_j, 0 at distance 0 and where subnormal (a subnormal operand makes a GEMM many times
-  // slower). Returns how many pairs are near.
+  // a_j = grad_j / distance_j, 0 at distance 0 and where subnormal (subnormal operands make a GEMM many times
+  // slower on some processors). Returns how many pairs are near.
   int64_t (*coefficients)(const T* grad, const T* logits, int64_t n, T f2, const T* p2, T* a);
   // Σ_k x[k]
   T (*sum)(const T* x, int64_t d);
