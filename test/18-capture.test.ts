@@ -120,7 +120,7 @@ describe(`${STEPS} captured steps equal ${STEPS} eager ones to the bit: losses, 
   });
 
   it('autocast in bfloat16', async () => {
-    const { eager, captured } = await both({ loss: 'softmax', forward: (fn) => autocast('cpu', 'bfloat16', fn) });
+    const { eager, captured } = await both({ forward: (fn) => autocast('cpu', 'bfloat16', fn) });
     expect(captured).toEqual(eager);
   });
 

@@ -10,11 +10,14 @@ const mean = 1;
 /** No label is skipped: PyTorch's default of −100 would let a wrong label pass in silence. */
 const ignoreNone = Number.MIN_SAFE_INTEGER;
 
-/** −log softmax(scale·z)_y, averaged over the batch, in one stable operator. */
+/** −log softmax(scale·z)_y, averaged over the batch, in one stable operator: at scale 1 PyTorch's own. */
 export function stableLoss(logits: Tensor, labels: Tensor, scale: number): Tensor {
   checkLabels(logits, labels);
-  const scaled = scale === 1 ? logits : logits.mul(scale);
-  return withLabelErrors(logits, labels, () => torch.crossEntropyLoss(scaled, labels, null, mean, ignoreNone));
+  return withLabelErrors(logits, labels, () =>
+    scale === 1
+      ? torch.crossEntropyLoss(logits, labels, null, mean, ignoreNone)
+      : torch.ops.isomax.entropicLoss(logits, labels, scale),
+  );
 }
 
 /** The same in two steps, probabilities first and their logarithm after, as the authors publish it. */

@@ -29,9 +29,14 @@ export class IsoMaxPlusHead extends Head {
   }
 
   override forward(features: Tensor): Tensor {
+    return this.tempered(this.isometric(features));
+  }
+
+  /** −|s|·‖f/‖f‖ − p_j/‖p_j‖‖₂ */
+  protected isometric(features: Tensor): Tensor {
     const { normalize } = functional;
     const distances = torch.ops.isomax.distanceLogits(normalize(features), normalize(this.prototypes));
-    return this.tempered(this.distanceScale.abs().mul(distances));
+    return this.distanceScale.abs().mul(distances);
   }
 }
 

@@ -4,11 +4,15 @@
 //   isomax::distance_logits(features [N, d], prototypes [C, d]) -> [N, C],   logits_ij = −‖f_i − p_j‖₂
 //
 // Macêdo et al., "Entropic Out-of-Distribution Detection" (IEEE TNNLS 2021), eq. for the IsoMax logits. The distance
-// is the exact one, from coordinate differences, as in the authors' code: the expansion ‖f‖² + ‖p‖² − 2f·p cancels
-// when a feature is near a prototype, which is where trained networks put them.
+// is exact, as in the authors' code, also where a feature is near a prototype, which is where trained networks put
+// them.
 //
 // Gradient in closed form, 0 where the distance is 0: ∂logit_ij/∂f_i = −(f_i − p_j)/d_ij, ∂logit_ij/∂p_j = −∂/∂f_i.
-#include <ATen/ATen.h>
+#include "distance.h"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -18,13 +22,14 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// Sizes may be symbols here: torch.compile traces with them.
 void CheckInputs(const at::Tensor& features, const at::Tensor& prototypes) {
   TORCH_CHECK(features.dim() == 2 && prototypes.dim() == 2,
-              "expected features of shape [N, d] and prototypes of shape [C, d], received shapes ", features.sizes(),
-              " and ", prototypes.sizes());
-  TORCH_CHECK(features.size(1) == prototypes.size(1),
+              "expected features of shape [N, d] and prototypes of shape [C, d], received shapes ",
+              features.sym_sizes(), " and ", prototypes.sym_sizes());
+  TORCH_CHECK(features.sym_size(1) == prototypes.sym_size(1),
               "expected features and prototypes with the same size of their last dimension, received shapes ",
-              features.sizes(), " and ", prototypes.sizes());
+              features.sym_sizes(), " and ", prototypes.sym_sizes());
   TORCH_CHECK(features.scalar_type() == prototypes.scalar_type(),
               "expected features and prototypes of the same dtype, received ", features.scalar_type(), " and ",
               prototypes.scalar_type());
@@ -35,47 +40,24 @@ void CheckInputs(const at::Tensor& features, const at::Tensor& prototypes) {
               prototypes.device());
 }
 
-// Half types are computed in float32: differences of close numbers need the digits.
-at::Tensor Working(const at::Tensor& tensor) {
-  return tensor.scalar_type() == at::kDouble ? tensor.contiguous() : tensor.to(at::kFloat).contiguous();
-}
-
-constexpr int64_t kExact = 2;  // cdist's compute mode that never uses the matrix product
-
+// The operators by their dispatcher, which knows the device.
 at::Tensor DistanceLogits(const at::Tensor& features, const at::Tensor& prototypes) {
-  CheckInputs(features, prototypes);
-  return at::_cdist_forward(Working(features), Working(prototypes), 2.0, kExact).neg().to(features.scalar_type());
+  static auto op = c10::Dispatcher::singleton()
+                       .findSchemaOrThrow("isomax::distance_logits", "")
+                       .typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
+  return op.call(features, prototypes);
 }
 
-// (grad_logits, features, prototypes) -> (grad_features, grad_prototypes). Distances are computed again where the
-// saved logits are of a half type, whose rounding would spoil the quotient.
-std::tuple<at::Tensor, at::Tensor> DistanceLogitsBackward(const at::Tensor& grad_logits, const at::Tensor& features,
-                                                          const at::Tensor& prototypes, const at::Tensor& logits) {
-  at::Tensor f = Working(features), p = Working(prototypes);
-  bool exact = logits.scalar_type() == f.scalar_type();
-  at::Tensor distances = exact ? logits.neg() : at::_cdist_forward(f, p, 2.0, kExact);
-  at::Tensor grad = Working(grad_logits).neg();
-  at::Tensor grad_f = at::_cdist_backward(grad, f, p, 2.0, distances);
-  at::Tensor grad_p = at::_cdist_backward(grad.t().contiguous(), p, f, 2.0, distances.t().contiguous());
-  return {grad_f.to(features.scalar_type()), grad_p.to(prototypes.scalar_type())};
+Gradients DistanceLogitsBackward(const at::Tensor& grad, const at::Tensor& features, const at::Tensor& prototypes,
+                                 const at::Tensor& logits, std::array<bool, 2> mask) {
+  static auto op = c10::Dispatcher::singleton()
+                       .findSchemaOrThrow("isomax::distance_logits_backward", "")
+                       .typed<Gradients(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                                        std::array<bool, 2>)>();
+  return op.call(grad, features, prototypes, logits, mask);
 }
 
-// The backward as a function of its own, so that a second derivative is refused in words instead of being wrong.
-struct BackwardFunction : torch::autograd::Function<BackwardFunction> {
-  static variable_list forward(AutogradContext*, const at::Tensor& grad_logits, const at::Tensor& features,
-                               const at::Tensor& prototypes, const at::Tensor& logits) {
-    at::AutoDispatchBelowADInplaceOrView guard;
-    auto [grad_f, grad_p] = DistanceLogitsBackward(grad_logits, features, prototypes, logits);
-    return {grad_f, grad_p};
-  }
-  static variable_list backward(AutogradContext*, const variable_list&) {
-    TORCH_CHECK(false,
-                "isomax::distance_logits is differentiable once: its second derivative is not defined. "
-                "Ask for gradients without createGraph");
-  }
-};
-
-struct Function : torch::autograd::Function<Function> {
+struct DistanceLogitsFunction : torch::autograd::Function<DistanceLogitsFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& features, const at::Tensor& prototypes) {
     at::AutoDispatchBelowADInplaceOrView guard;
     at::Tensor logits = DistanceLogits(features, prototypes);
@@ -84,21 +66,125 @@ struct Function : torch::autograd::Function<Function> {
   }
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
     auto saved = context->get_saved_variables();
-    return BackwardFunction::apply(grads[0], saved[0], saved[1], saved[2]);
+    std::array<bool, 2> mask = {context->needs_input_grad(0), context->needs_input_grad(1)};
+    auto [grad_f, grad_p] = DistanceLogitsBackward(grads[0], saved[0], saved[1], saved[2], mask);
+    return {grad_f, grad_p};
+  }
+};
+
+// The backward has an autograd of its own, so that a second derivative is refused in words instead of being wrong.
+struct DistanceLogitsBackwardFunction : torch::autograd::Function<DistanceLogitsBackwardFunction> {
+  static variable_list forward(AutogradContext*, const at::Tensor& grad, const at::Tensor& features,
+                               const at::Tensor& prototypes, const at::Tensor& logits, std::array<bool, 2> mask) {
+    at::AutoDispatchBelowADInplaceOrView guard;
+    auto [grad_f, grad_p] = DistanceLogitsBackward(grad, features, prototypes, logits, mask);
+    variable_list defined;  // a Function takes no others
+    if (mask[0]) defined.push_back(grad_f);
+    if (mask[1]) defined.push_back(grad_p);
+    return defined;
+  }
+  static variable_list backward(AutogradContext*, const variable_list&) {
+    TORCH_CHECK(false,
+                "isomax::distance_logits is differentiable once: its second derivative is not defined. "
+                "Ask for gradients without createGraph");
   }
 };
 
 at::Tensor DistanceLogitsAutograd(const at::Tensor& features, const at::Tensor& prototypes) {
   CheckInputs(features, prototypes);
-  return Function::apply(features, prototypes);
+  // Half types in float32 here already, so that the backward gets distances that aren't rounded.
+  at::ScalarType working = WorkingType(features);
+  if (features.scalar_type() != working) {
+    return DistanceLogits(features.to(working), prototypes.to(working)).to(features.scalar_type());
+  }
+  return DistanceLogitsFunction::apply(features, prototypes);
+}
+
+Gradients DistanceLogitsBackwardAutograd(const at::Tensor& grad, const at::Tensor& features,
+                                         const at::Tensor& prototypes, const at::Tensor& logits,
+                                         std::array<bool, 2> mask) {
+  auto defined = DistanceLogitsBackwardFunction::apply(grad, features, prototypes, logits, mask);
+  return {mask[0] ? defined.front() : at::Tensor(), mask[1] ? defined.back() : at::Tensor()};
+}
+
+// Under autocast in float32, as cdist.
+template <c10::DeviceType device>
+at::Tensor DistanceLogitsAutocast(const at::Tensor& features, const at::Tensor& prototypes) {
+  c10::impl::ExcludeDispatchKeyGuard guard(at::autocast::get_autocast_dispatch_key_from_device_type(device));
+  return DistanceLogits(at::autocast::cached_cast(at::kFloat, features, device),
+                        at::autocast::cached_cast(at::kFloat, prototypes, device));
+}
+
+// Kernels are called with what they can take, whoever calls: they read raw memory.
+template <auto kernel>
+at::Tensor Checked(const at::Tensor& features, const at::Tensor& prototypes) {
+  CheckInputs(features, prototypes);
+  return kernel(features, prototypes);
+}
+
+template <auto kernel>
+Gradients CheckedBackward(const at::Tensor& grad, const at::Tensor& features, const at::Tensor& prototypes,
+                          const at::Tensor& logits, std::array<bool, 2> mask) {
+  CheckInputs(features, prototypes);
+  TORCH_CHECK(features.scalar_type() == WorkingType(features), "expected features of float32 or float64, received ",
+              features.scalar_type());
+  for (const at::Tensor& each : {grad, logits}) {
+    TORCH_CHECK(
+        each.dim() == 2 && each.sym_size(0) == features.sym_size(0) && each.sym_size(1) == prototypes.sym_size(0),
+        "expected gradients and logits of shape [N, C], received ", each.sym_sizes());
+    TORCH_CHECK(each.scalar_type() == features.scalar_type() && each.device() == features.device(),
+                "expected gradients and logits of the features' dtype and device, received ", each.scalar_type(),
+                " and ", each.device());
+  }
+  return kernel(grad, features, prototypes, logits, mask);
+}
+
+// Shapes alone.
+at::Tensor DistanceLogitsMeta(const at::Tensor& features, const at::Tensor& prototypes) {
+  return at::empty_symint({features.sym_size(0), prototypes.sym_size(0)}, features.options());
+}
+
+Gradients DistanceLogitsBackwardMeta(const at::Tensor&, const at::Tensor& features, const at::Tensor& prototypes,
+                                     const at::Tensor&, std::array<bool, 2> mask) {
+  return {mask[0] ? at::empty_like(features, at::MemoryFormat::Contiguous) : at::Tensor(),
+          mask[1] ? at::empty_like(prototypes, at::MemoryFormat::Contiguous) : at::Tensor()};
 }
 
 }  // namespace
 
-TORCH_LIBRARY(isomax, library) { library.def("distance_logits(Tensor features, Tensor prototypes) -> Tensor"); }
+TORCH_LIBRARY_FRAGMENT(isomax, library) {
+  library.def("distance_logits(Tensor features, Tensor prototypes) -> Tensor");
+  library.def(
+      "distance_logits_backward(Tensor grad, Tensor features, Tensor prototypes, Tensor logits, bool[2] output_mask) "
+      "-> (Tensor, Tensor)");
+}
 
-TORCH_LIBRARY_IMPL(isomax, CompositeExplicitAutograd, library) { library.impl("distance_logits", &DistanceLogits); }
+TORCH_LIBRARY_IMPL(isomax, CompositeExplicitAutograd, library) {
+  library.impl("distance_logits", &Checked<DistanceLogitsAnywhere>);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardAnywhere>);
+}
 
-TORCH_LIBRARY_IMPL(isomax, Autograd, library) { library.impl("distance_logits", &DistanceLogitsAutograd); }
+TORCH_LIBRARY_IMPL(isomax, CPU, library) {
+  library.impl("distance_logits", &Checked<DistanceLogitsCpu>);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardCpu>);
+}
+
+TORCH_LIBRARY_IMPL(isomax, Meta, library) {
+  library.impl("distance_logits", &Checked<DistanceLogitsMeta>);
+  library.impl("distance_logits_backward", &CheckedBackward<DistanceLogitsBackwardMeta>);
+}
+
+TORCH_LIBRARY_IMPL(isomax, Autograd, library) {
+  library.impl("distance_logits", &DistanceLogitsAutograd);
+  library.impl("distance_logits_backward", &DistanceLogitsBackwardAutograd);
+}
+
+TORCH_LIBRARY_IMPL(isomax, AutocastCPU, library) {
+  library.impl("distance_logits", &DistanceLogitsAutocast<c10::DeviceType::CPU>);
+}
+
+TORCH_LIBRARY_IMPL(isomax, AutocastCUDA, library) {
+  library.impl("distance_logits", &DistanceLogitsAutocast<c10::DeviceType::CUDA>);
+}
 
 }  // namespace isomax
