@@ -43,7 +43,7 @@ export function quantile(values: readonly number[], q: number): number {
 }
 
 /** Long enough for the other side's idle threads to go to sleep: until then they spin on a core. */
-const pause = () => new Promise((resolve) => setTimeout(resolve, 25));
+export const pause = () => new Promise((resolve) => setTimeout(resolve, 25));
 
 export function machine(): string {
   const device = torch.cuda.isAvailable() ? `, ${torch.cuda.deviceCount()} CUDA device(s)` : '';

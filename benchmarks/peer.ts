@@ -1,9 +1,11 @@
-// Python's side of a comparison as a process that waits: `await peer.time(setup, statement, count)` gives seconds.
+// The other side of a comparison as a process that waits: `await peer.time(setup, statement, count)` gives seconds.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+const python = fileURLToPath(new URL('./peer.py', import.meta.url));
 
 export class Peer {
   private constructor(
@@ -13,10 +15,12 @@ export class Peer {
     private readonly ended: Promise<never>,
     readonly version: string,
     readonly threads: number,
+    private readonly command: string,
+    private readonly args: readonly string[],
   ) {}
 
-  static async start(python: string): Promise<Peer> {
-    const child = spawn(python, [fileURLToPath(new URL('./peer.py', import.meta.url))]);
+  static async start(command: string, args: readonly string[] = [python]): Promise<Peer> {
+    const child = spawn(command, args);
     let errors = '';
     child.stderr.on('data', (data) => {
       errors += data;
@@ -28,7 +32,12 @@ export class Peer {
     const lines = createInterface({ input: child.stdout });
     const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string];
     const { torch, threads } = JSON.parse(line) as { torch: string; threads: number };
-    return new Peer(child, lines, ended, torch, threads);
+    return new Peer(child, lines, ended, torch, threads, command, args);
+  }
+
+  /** A fresh process of the same kind. */
+  another(): Promise<Peer> {
+    return Peer.start(this.command, this.args);
   }
 
   async time(setup: string, statement: string, count: number): Promise<number> {

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "capture/flights.h"
+#include "capture/memory.h"
 #include "capture/recorder.h"
 #include "feed.h"
 
@@ -48,6 +49,7 @@ Napi::Value SetErrorClass(const Napi::CallbackInfo& info, Environment& environme
 
 napi_value Init(Napi::Env env, Napi::Object exports) {
   RequireMatchingLibTorch(env);
+  StepMemory::Install();
   WarmUpVectorMath();
   auto* environment = new Environment;
   env.SetInstanceData(environment);

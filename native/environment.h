@@ -17,6 +17,7 @@ namespace isotorch {
 class Feed;
 class Flights;
 class Mailbox;
+struct Operator;
 class Recorder;
 struct Record;
 struct Run;
@@ -26,6 +27,14 @@ struct Environment {
   ~Environment();
 
   Handles handles;
+  // Operators by number, as far as this environment has called them; the stack of their arguments is kept for its memory.
+  struct Known {
+    const Operator* op = nullptr;
+    std::vector<c10::IValue> lists;  // by argument: the list of integers that was given last
+  };
+  std::vector<Known> operators;
+  std::vector<c10::IValue> stack;
+
   std::unordered_map<uint32_t, at::Generator> generators;
   uint32_t next_generator = 1;
   std::vector<std::unique_ptr<c10::InferenceMode>> inference;  // stacks: guards must end in reverse order

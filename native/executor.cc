@@ -9,13 +9,14 @@
 #include <mutex>
 #include <thread>
 
+#include "capture/memory.h"
 #include "environment.h"
 
 namespace isotorch {
 
 namespace {
 
-constexpr std::chrono::milliseconds kTeamStays{1};
+constexpr std::chrono::milliseconds kTeamStays{1}, kMemoryStays{2000};
 
 class Executor {
  public:
@@ -66,16 +67,24 @@ class Executor {
   }
 
  private:
+  static void Unlocked(std::unique_lock<std::mutex>& lock, void (*work)()) {
+    lock.unlock();
+    work();
+    lock.lock();
+  }
+
   void Loop() {
     std::unique_lock lock(mutex_);
     auto due = [this] { return stopping_ || !queue_.empty(); };
     for (;;) {
-      // Between the steps of a loop the team stays; after that it goes, so that eager code's team is the only one.
+      // Between the steps of a loop the team stays, and the memory of the steps somewhat longer. Then the team goes, so
+      // that eager code's is the only one, and the memory to whoever needs it.
       if (!changed_.wait_for(lock, kTeamStays, due)) {
-        lock.unlock();
-        ReleaseTeam();
-        lock.lock();
-        changed_.wait(lock, due);
+        Unlocked(lock, ReleaseTeam);
+        if (!changed_.wait_for(lock, kMemoryStays, due)) {
+          Unlocked(lock, StepMemory::Trim);
+          changed_.wait(lock, due);
+        }
       }
       if (stopping_) return;
       Entry entry = std::move(queue_.front());

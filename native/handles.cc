@@ -1,6 +1,5 @@
 #include "handles.h"
 
-#include <cmath>
 #include <unordered_set>
 
 #include "errors.h"
@@ -8,7 +7,8 @@
 namespace isotorch {
 namespace {
 
-constexpr double kIndexRange = 1 << 26;         // 67 million live tensors
+constexpr uint64_t kIndexBits = 26, kIndexCount = uint64_t{1} << kIndexBits;  // 67 million live tensors
+constexpr double kIndexRange = kIndexCount;
 constexpr uint32_t kLastGeneration = 1u << 27;  // index and generation fill a double's 53 bits
 
 Handle Pack(size_t index, uint32_t generation) { return generation * kIndexRange + static_cast<double>(index); }
@@ -27,7 +27,7 @@ Handle Handles::Add(at::Tensor tensor) {
     index = free_.back();
     free_.pop_back();
   } else {
-    if (slots_.size() >= kIndexRange)
+    if (slots_.size() >= kIndexCount)
       throw Misuse("ERR_OUT_OF_MEMORY", "More than 67 million live tensors: dispose some, or use tidy()");
     index = slots_.size();
     slots_.emplace_back();
@@ -44,11 +44,12 @@ Handle Handles::Add(at::Tensor tensor) {
 }
 
 ptrdiff_t Handles::Find(Handle handle) const {
-  double generation = std::floor(handle / kIndexRange);
-  // NaN and infinities fail these comparisons too.
-  if (!(handle >= kIndexRange && generation < kLastGeneration && handle == std::floor(handle))) return -1;
-  size_t index = static_cast<size_t>(handle - generation * kIndexRange);
-  bool fits = index < slots_.size() && slots_[index].generation == generation && slots_[index].tensor.defined();
+  // NaN, negative and too large numbers fail the first comparison, fractions the second.
+  if (!(handle >= kIndexRange && handle < kIndexRange * kLastGeneration)) return -1;
+  auto bits = static_cast<uint64_t>(handle);
+  if (static_cast<double>(bits) != handle) return -1;
+  size_t index = bits & (kIndexCount - 1);
+  bool fits = index < slots_.size() && slots_[index].generation == bits >> kIndexBits && slots_[index].tensor.defined();
   return fits ? static_cast<ptrdiff_t>(index) : -1;
 }
 

@@ -65,7 +65,8 @@ Operator Describe(const c10::OperatorHandle& handle) {
   return op;
 }
 
-constexpr size_t kMostArguments = 64;
+constexpr size_t kMostArguments = 64, kUsualArguments = 8;
+constexpr int64_t kMostRemembered = 8;  // integers of a list
 
 // The handles behind a tensor argument, as FromJs read it: one, or those of a Float64Array.
 void CollectHandles(napi_env env, napi_value value, const Plan& plan, std::vector<Handle>& handles) {
@@ -95,30 +96,77 @@ void CollectResults(napi_env env, napi_value value, const Operator& op, std::vec
   for (uint32_t i = 0; i < array.Length(); i++) collect(array.Get(i), op.results[i], collect);
 }
 
+// The operator of a number; after its first use here without a look at what all environments share.
+Environment::Known& KnownOperator(Environment& environment, int32_t number) {
+  auto& known = environment.operators;
+  auto index = static_cast<size_t>(number);
+  if (number >= 0 && index < known.size() && known[index].op != nullptr) return known[index];
+  const Operator& op = Operators::All().At(number);
+  if (index >= known.size()) known.resize(index + 1);
+  known[index] = {&op, std::vector<c10::IValue>(op.arguments.size())};
+  return known[index];
+}
+
+// A list of integers: the one that this argument had last, if it is the same, for making one takes several allocations.
+c10::IValue IntegersFrom(napi_env env, napi_value value, const Plan& plan, c10::IValue& last,
+                         const Environment& environment) {
+  int64_t given[kMostRemembered];
+  int64_t count = SmallIntegers(env, value, plan, given, kMostRemembered);
+  if (count < 0) return FromJs(env, value, plan, environment);  // something else, to be refused or defaulted in words
+  if (last.isIntList()) {
+    c10::List<int64_t> list = last.toIntList();
+    bool same = static_cast<int64_t>(list.size()) == count;
+    for (int64_t i = 0; same && i < count; i++) same = list.get(i) == given[i];
+    if (same) return last;
+  }
+  return last = std::vector<int64_t>(given, given + count);
+}
+
+// Empties the environment's stack at the end of a call, however it ends: tensors must not wait there for the next one.
+struct StackGuard {
+  torch::jit::Stack& stack;
+  ~StackGuard() { stack.clear(); }
+};
+
+
 // call(number, …arguments in schema order): the result; undefined where it is one of the arguments.
 napi_value Call(napi_env env, napi_callback_info info) {
-  size_t count = kMostArguments + 1;
+  // Node fills all places that it is given, so few are given first.
+  size_t count = kUsualArguments;
   napi_value values[kMostArguments + 1];
   void* data;
   napi_get_cb_info(env, info, &count, values, nullptr, &data);
+  if (count > kUsualArguments) {
+    count = std::min(count, kMostArguments + 1);
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  }
   auto& environment = *static_cast<Environment*>(data);
   const Operator* op = nullptr;
   try {
     int32_t number;
     if (count < 1 || napi_get_value_int32(env, values[0], &number) != napi_ok)
       throw Misuse("ERR_OPERATOR", "Expected an operator's number");
-    op = &Operators::All().At(number);
+    Environment::Known& known = KnownOperator(environment, number);
+    op = known.op;
     size_t expected = op->arguments.size();
     if (count - 1 > expected) {
       throw Misuse("ERR_ARGUMENT", "Expected at most " + std::to_string(expected) + " arguments but received " +
                                        std::to_string(count - 1));
     }
-    torch::jit::Stack stack;
+    torch::jit::Stack& stack = environment.stack;
+    StackGuard guard{stack};
     stack.reserve(expected);
-    napi_value undefined = nullptr;
-    if (count - 1 < expected) Check(env, napi_get_undefined(env, &undefined));
     for (size_t i = 0; i < expected; i++) {
-      stack.push_back(FromJs(env, i + 1 < count ? values[i + 1] : undefined, op->arguments[i], environment));
+      const Plan& plan = op->arguments[i];
+      if (i + 1 >= count && plan.default_value) {
+        stack.push_back(*plan.default_value);
+      } else if (i + 1 < count && plan.kind == Kind::kInt && plan.list) {
+        stack.push_back(IntegersFrom(env, values[i + 1], plan, known.lists[i], environment));
+      } else {
+        napi_value value = values[i + 1];
+        if (i + 1 >= count) Check(env, napi_get_undefined(env, &value));
+        stack.push_back(FromJs(env, value, plan, environment));
+      }
     }
     if (environment.flights->Any()) environment.flights->SettleCall(*op, stack);
     Recorder* recorder = environment.Recording();
@@ -130,7 +178,10 @@ napi_value Call(napi_env env, napi_callback_info info) {
     op->handle.callBoxed(stack);
     napi_value result = nullptr;
     if (op->result_is_argument < 0 && stack.size() == 1) {
-      result = ToJs(env, stack[0], op->results[0], environment);
+      if (stack[0].isTensor() && stack[0].toTensor().defined())
+        Check(env, napi_create_double(env, environment.handles.Add(std::move(stack[0]).toTensor()), &result));
+      else
+        result = ToJs(env, stack[0], op->results[0], environment);
     } else if (stack.size() > 1) {
       Check(env, napi_create_array_with_length(env, stack.size(), &result));
       for (size_t i = 0; i < stack.size(); i++) {

@@ -185,6 +185,29 @@ bool Doubles(napi_env env, napi_value value, const double*& data, size_t& length
   return type == napi_float64_array;
 }
 
+}  // namespace
+
+int64_t SmallIntegers(napi_env env, napi_value value, const Plan& plan, int64_t* out, int64_t most) {
+  if (plan.repeat > 0 && plan.repeat <= most && ToInt(env, value, out[0])) {
+    for (int32_t i = 1; i < plan.repeat; i++) out[i] = out[0];
+    return plan.repeat;
+  }
+  bool is = false;
+  uint32_t length = 0;
+  Check(env, napi_is_array(env, value, &is));
+  if (!is) return -1;
+  Check(env, napi_get_array_length(env, value, &length));
+  if (length > most) return -1;
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    Check(env, napi_get_element(env, value, i, &element));
+    if (!ToInt(env, element, out[i])) return -1;
+  }
+  return length;
+}
+
+namespace {
+
 c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
   switch (plan.kind) {
     case Kind::kTensor: {

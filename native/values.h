@@ -44,6 +44,8 @@ Plan PlanFor(const c10::Argument& argument);
 
 // Throws Misuse naming the argument when `value` doesn't fit the plan.
 c10::IValue FromJs(napi_env env, napi_value value, const Plan& plan, const Environment& environment);
+// The integers of an array of at most `most`, or of one number that stands for all; −1 for anything else.
+int64_t SmallIntegers(napi_env env, napi_value value, const Plan& plan, int64_t* out, int64_t most);
 napi_value ToJs(napi_env env, const c10::IValue& value, const Plan& plan, Environment& environment);
 
 // Names as PyTorch spells them: 'float32', 'bfloat16', 'channels_last'.

@@ -2,6 +2,7 @@
 
 #include "../errors.h"
 #include "graphed.h"
+#include "memory.h"
 
 namespace isotorch {
 
@@ -43,6 +44,7 @@ std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> inputs) const {
 
 std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given) const {
   at::ThreadLocalStateGuard guard(state);
+  StepMemory memory;
   Frame frame(places, outside);
   for (size_t i = 0; i < given.size(); i++) frame.Put(static_cast<Place>(i), std::move(given[i]));
   given.clear();
