@@ -138,15 +138,15 @@ const functions = new Map<string, [string, Overload[]][]>([
   ...namespaces.map((name): [string, [string, Overload[]][]] => [name, []]),
 ]);
 const methods: [string, Overload[]][] = [];
-const isomax: [string, Overload[]][] = [];
+const ours: Record<string, [string, Overload[]][]> = { isomax: [], isotorch: [] };
 
 for (const full of native.operatorNames()) {
   const [library, plain] = full.split('::') as [string, string];
-  if (library !== 'aten' && library !== 'isomax') continue;
+  if (library !== 'aten' && !Object.hasOwn(ours, library!)) continue;
   const overloads = operator(full).overloads.filter(({ supported }) => supported);
   if (overloads.length === 0) continue;
-  if (library === 'isomax') {
-    isomax.push([camelCase(plain), overloads]);
+  if (library !== 'aten') {
+    ours[library!]!.push([camelCase(plain), overloads]);
     continue;
   }
   const [namespace, name] = placeOf(plain);
@@ -173,9 +173,11 @@ export interface NamespaceOperators {
 ${namespaces.map((name) => `  ${name}: {\n${members(functions.get(name)!, false)}\n  };`).join('\n')}
 }
 
-/** libisomax's operators. */
-export interface IsomaxOperators {
-${members(isomax, false)}
+/** libisomax's operators, and the bridge's own. */
+export interface OwnOperators {
+${Object.entries(ours)
+  .map(([library, entries]) => `  readonly ${library}: {\n${members(entries, false)}\n  };`)
+  .join('\n')}
 }
 `;
 const imports = ['Complex', 'Device', 'DType', 'Layout', 'MemoryFormat', 'Scalar'].filter((name) =>

@@ -451,6 +451,33 @@ describe('augmentations equal a naive loop', () => {
     );
   });
 
+  it('copy rows on the CPU and index elsewhere, to the same pixels, and refuse a place that is outside', () => {
+    tidy(() => {
+      const { window, mirror } = torch.ops.isotorch;
+      const images = torch.randint(256, [4, 3, 5, 6], { dtype: 'uint8' });
+      const [tops, lefts, chosen] = [
+        [0, 1, 2, 3],
+        [3, 0, 2, 1],
+        [0, 1, 1, 0],
+      ].map((row) => torch.tensor(row));
+      // float32 takes the general way
+      const general = randomCrop([4, 5], 1).apply(images.to('float32'), [tops!, lefts!]);
+      expect(values(window(images, tops!, lefts!, 1, 4, 5))).toEqual(values(general));
+      const strided = images.to({ memoryFormat: 'channels_last' });
+      expect(values(window(strided, tops!, lefts!, 1, 4, 5))).toEqual(values(general));
+      const flipped = randomHorizontalFlip().apply(images.to('float32'), [chosen!]);
+      expect(values(mirror(images, chosen!))).toEqual(values(flipped));
+      expect(failure(() => window(images, tops!.add(1), lefts!, 1, 4, 5))[0]).toBe('ERR_INDEX');
+      expect(failure(() => window(images, tops!, lefts!.neg(), 1, 4, 5))[0]).toBe('ERR_INDEX');
+      expect(failure(() => window(images, tops!, lefts!.narrow(0, 0, 3), 1, 4, 5))[0]).toBe('ERR_SHAPE');
+      expect(failure(() => window(images, tops!, lefts!, 0, 6, 5))[0]).toBe('ERR_LIBTORCH');
+      expect(failure(() => mirror(images.to('float32'), chosen!))[0]).toBe('ERR_SHAPE');
+      expect(window(images.narrow(0, 0, 0), tops!.narrow(0, 0, 0), lefts!.narrow(0, 0, 0), 1, 4, 5).shape).toEqual([
+        0, 3, 4, 5,
+      ]);
+    });
+  });
+
   it('all windows come equally often, and about half the images are mirrored', () => {
     const n = 9000;
     const counts = new Map<string, number>();

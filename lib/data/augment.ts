@@ -56,6 +56,7 @@ export function randomCrop(size: number | readonly [height: number, width: numbe
     apply(images, [tops, lefts]) {
       const [n, , sourceHeight, sourceWidth] = shapeOf(images, 'randomCrop');
       room(sourceHeight, sourceWidth);
+      if (isPlain(images)) return torch.ops.isotorch.window(images, tops!, lefts!, padding, height, width);
       return tidy(() => {
         const padded = padding > 0 ? torch.constantPadNd(images, [padding, padding, padding, padding], 0) : images;
         // A view of every window there is, [N, C, down + 1, right + 1, height, width], of which each image takes one.
@@ -78,10 +79,14 @@ export function randomHorizontalFlip(p = 0.5): Augmentation {
     draw: (_, count, random) => [Int32Array.from({ length: count }, () => (random.uniform() < p ? 1 : 0))],
     apply(images, [chosen]) {
       const [n] = shapeOf(images, 'randomHorizontalFlip');
+      if (isPlain(images)) return torch.ops.isotorch.mirror(images, chosen!);
       return tidy(() => torch.where(chosen!.ne(0).view([n, 1, 1, 1]), images.flip([3]), images));
     },
   };
 }
+
+/** Whether our own operators take them, which copy whole rows; indexing takes anything, pixel by pixel. */
+const isPlain = (images: Tensor): boolean => images.dtype === 'uint8' && images.device === 'cpu';
 
 function shapeOf(images: Tensor, name: string): [number, number, number, number] {
   const { shape } = images;

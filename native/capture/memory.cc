@@ -122,12 +122,14 @@ class Range {
 Range* range = nullptr;
 c10::Allocator* usual = nullptr;
 thread_local bool in_step = false;
+thread_local MemoryMeter* meter = nullptr;
 
 class Allocator : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     void* memory = in_step && bytes >= kSmallest ? range->Allocate(bytes) : nullptr;
     if (memory == nullptr) memory = usual->raw_allocate(bytes);
+    if (meter != nullptr) meter->Allocated(memory, bytes);
     return {memory, memory, &Free, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &Free; }
@@ -136,6 +138,7 @@ class Allocator : public c10::Allocator {
  private:
   static void Free(void* memory) {
     if (memory == nullptr) return;
+    if (meter != nullptr) meter->Freed(memory);
     if (range->Has(memory))
       range->Free(memory);
     else
@@ -144,6 +147,22 @@ class Allocator : public c10::Allocator {
 };
 
 }  // namespace
+
+MemoryMeter::MemoryMeter() : outer_(meter) { meter = this; }
+MemoryMeter::~MemoryMeter() { meter = outer_; }
+
+void MemoryMeter::Allocated(void* memory, size_t bytes) {
+  blocks_[memory] = bytes;
+  live += static_cast<int64_t>(bytes);
+  peak = std::max(peak, live);
+}
+
+void MemoryMeter::Freed(void* memory) {
+  auto block = blocks_.find(memory);
+  if (block == blocks_.end()) return;  // of before
+  live -= static_cast<int64_t>(block->second);
+  blocks_.erase(block);
+}
 
 void StepMemory::Install() {
   static std::once_flag once;

@@ -4,8 +4,26 @@
 // has them) until the compute thread has been idle for a while.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <unordered_map>
 
 namespace isotorch {
+
+// Host memory that this thread has allocated since the meter was made and not freed again, gradients' saved tensors included.
+class MemoryMeter {
+ public:
+  MemoryMeter();
+  ~MemoryMeter();
+  MemoryMeter(const MemoryMeter&) = delete;
+  int64_t live = 0, peak = 0;
+
+  void Allocated(void* memory, size_t bytes);
+  void Freed(void* memory);
+
+ private:
+  std::unordered_map<void*, size_t> blocks_;
+  MemoryMeter* outer_;
+};
 
 class StepMemory {
  public:

@@ -1,6 +1,6 @@
 #include "recorder.h"
 
-#include <c10/util/ThreadLocalDebugInfo.h>
+#include <ATen/DeviceAccelerator.h>
 
 #include <algorithm>
 
@@ -12,6 +12,13 @@ constexpr uint64_t kMostFoldedBytes = 64 << 10;
 
 const void* StorageOf(const at::Tensor& tensor) {
   return tensor.defined() && tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl() : nullptr;
+}
+
+// Bytes in an accelerator's tensors; nothing without one.
+std::optional<int64_t> DeviceBytes() {
+  if (!at::accelerator::getAccelerator(false) || at::accelerator::deviceCount() == 0) return std::nullopt;
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return at::accelerator::getDeviceStats(at::accelerator::getDeviceIndex()).allocated_bytes[kAll].current;
 }
 
 std::string KindOf(const at::Tensor& tensor) {
@@ -33,11 +40,15 @@ Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs) : handle
     input_storages_.insert(StorageOf(handles_.Get(handle)));
     if (handles_.Get(handle).requires_grad()) record_->no_graph.push_back("an input requires gradients");
   }
-  c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, meter_);
+  device_bytes_ = DeviceBytes();
 }
 
-Recorder::~Recorder() {
-  if (metering_) c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
+// What the step holds now and held at most since the instruction before, on the host and on an accelerator.
+void Recorder::Measure(Instruction& instruction) {
+  int64_t device = device_bytes_ ? DeviceBytes().value_or(0) - *device_bytes_ : 0;
+  instruction.live_bytes = meter_.live + device;
+  instruction.peak_bytes = std::exchange(meter_.peak, meter_.live) + device;
+  record_->peak_bytes = std::max(record_->peak_bytes, instruction.peak_bytes);
 }
 
 void Recorder::RefuseRead(const std::string& what) {
@@ -88,9 +99,7 @@ void Recorder::Add(std::unique_ptr<Instruction> instruction, const std::vector<H
     instruction->results.push_back(handle == 0 ? kNowhere : NewPlace(handle));
     instruction->result_kinds.push_back(handle == 0 ? "" : KindOf(handles_.Get(handle)));
   }
-  instruction->live_bytes = meter_->live;
-  instruction->peak_bytes = std::exchange(meter_->peak, meter_->live);
-  record_->peak_bytes = std::max(record_->peak_bytes, instruction->peak_bytes);
+  Measure(*instruction);
   record_->instructions.push_back(std::move(instruction));
 }
 
@@ -305,8 +314,6 @@ void Recorder::FindDevice() {
 }
 
 std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
-  c10::ThreadLocalDebugInfo::_pop(c10::DebugInfoKind::PROFILER_STATE);
-  metering_ = false;
   if (!refused_.empty()) throw Misuse("ERR_CAPTURE", refused_);
   std::unordered_set<const void*> kept;
   std::unordered_set<Handle> given(outputs.begin(), outputs.end());

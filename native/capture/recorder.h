@@ -1,31 +1,18 @@
 // Makes a record: while it stands in its environment, every operator, gradient and change of mode that crosses the
 // boundary is written down beside being carried out. Tensors are known by their handles, which are never used twice.
 #pragma once
-#include <c10/core/Allocator.h>
 #include <node_api.h>
 
 #include <unordered_set>
 
 #include "instructions.h"
+#include "memory.h"
 
 namespace isotorch {
-
-// Bytes that this thread has allocated and freed since the recording began, gradients' saved tensors included:
-// LibTorch's own profiling hook tells of each.
-class MemoryMeter : public c10::MemoryReportingInfoBase {
- public:
-  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device) override {
-    live += size;
-    peak = std::max(peak, live);
-  }
-  bool memoryProfilingEnabled() const override { return true; }
-  int64_t live = 0, peak = 0;
-};
 
 class Recorder {
  public:
   Recorder(Handles& handles, const std::vector<Handle>& inputs);
-  ~Recorder();
   Recorder(const Recorder&) = delete;
 
   // Throws ERR_CAPTURE for what a record can't hold. It sticks: should the step catch the error, Finish throws it
@@ -55,6 +42,7 @@ class Recorder {
   std::shared_ptr<Record> Finish(const std::vector<Handle>& outputs);
 
  private:
+  void Measure(Instruction& instruction);
   Place PlaceOf(Handle handle);
   Place NewPlace(Handle handle);
   void Add(std::unique_ptr<Instruction> instruction, const std::vector<Handle>& uses,
@@ -70,8 +58,8 @@ class Recorder {
   std::unordered_set<const void*> written_;  // storages
   std::unordered_set<const void*> input_storages_;
   std::vector<at::Tensor> foldable_;  // by place: small tensors that depend on constants alone
-  std::shared_ptr<MemoryMeter> meter_ = std::make_shared<MemoryMeter>();
-  bool metering_ = true;
+  MemoryMeter meter_;
+  std::optional<int64_t> device_bytes_;  // an accelerator's, when the recording began
   std::string refused_;
 };
 
