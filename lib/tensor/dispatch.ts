@@ -156,7 +156,9 @@ function kindOf(value: unknown): number {
   if (value instanceof Tensor) return 1;
   if (typeof value === 'number') return Number.isInteger(value) ? 2 : 3;
   if (typeof value === 'boolean') return 4;
-  return Array.isArray(value) && value.length > 0 && value.every(Number.isInteger) ? 5 : 0;
+  if (!Array.isArray(value) || value.length === 0) return 0;
+  for (let i = 0; i < value.length; i++) if (!Number.isInteger(value[i])) return 0;
+  return 5;
 }
 const plain = (value: unknown): unknown => (value instanceof Tensor ? value.handle : value);
 const call = native.call;
