@@ -102,6 +102,8 @@ export interface BuildInfo {
 }
 
 export interface NativeModule {
+  /** Ends what this thread has under way; called when the process exits. */
+  close(): void;
   setErrorClass(errorClass: typeof IsotorchError): void;
 
   operatorNames(): string[];
@@ -264,6 +266,7 @@ function load(): NativeModule {
     );
   }
   module.setErrorClass(IsotorchError);
+  process.once('exit', () => module.close());
   openPlugin(module, libtorch.libraries, dirname(path));
   return Object.freeze(module);
 }

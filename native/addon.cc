@@ -47,6 +47,14 @@ Napi::Value SetErrorClass(const Napi::CallbackInfo& info, Environment& environme
   return info.Env().Undefined();
 }
 
+// close(): ends what this environment has under way, and takes no more. Node does not run an environment's cleanup hooks when
+// JavaScript calls process.exit(), and a compute thread must not meet LibTorch's static destructors.
+Napi::Value Close(const Napi::CallbackInfo& info, Environment& environment) {
+  environment.feeds.clear();
+  environment.mailbox->Close();
+  return info.Env().Undefined();
+}
+
 napi_value Init(Napi::Env env, Napi::Object exports) {
   RequireMatchingLibTorch(env);
   StepMemory::Install();
@@ -61,6 +69,7 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
         closing->mailbox->Close();
       },
       environment);
+  Export<Close>(env, exports, "close");
   Export<SetErrorClass>(env, exports, "setErrorClass");
   ExportTensors(env, exports);
   ExportOperators(env, exports);

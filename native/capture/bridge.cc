@@ -161,7 +161,7 @@ Napi::Value Send(Napi::Env env, Environment& environment, std::shared_ptr<Run> r
     for (auto& step : run->steps) {
       if (run->cancelled || *closing) break;
       auto record = std::move(step.record);
-      std::vector<at::Tensor> values = record->Replay(std::move(step.inputs));
+      std::vector<at::Tensor> values = record->Replay(std::move(step.inputs), *closing);
       outcome->done++;
       if (!stacked) {
         outcome->results = std::move(values);

@@ -43,15 +43,15 @@ Graphed::Graphed(const Record& record, std::unique_ptr<DeviceGraph> graph) : rec
   Tell("warming up");
 }
 
-std::vector<at::Tensor> Graphed::Run(std::vector<at::Tensor> inputs) {
-  if (given_up_) return record_.ReplayPlain(std::move(inputs));
+std::vector<at::Tensor> Graphed::Run(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) {
+  if (given_up_) return record_.ReplayPlain(std::move(inputs), stop);
   if (warm_ups_ < kWarmUps) {
     warm_ups_++;
     std::vector<at::Tensor> results;
-    graph_->WarmUp([&] { results = record_.ReplayPlain(std::move(inputs)); });
+    graph_->WarmUp([&] { results = record_.ReplayPlain(std::move(inputs), stop); });
     return results;
   }
-  if (captured_ ? !GradientsFit() : !Capture(inputs)) return record_.ReplayPlain(std::move(inputs));
+  if (captured_ ? !GradientsFit() : !Capture(inputs)) return record_.ReplayPlain(std::move(inputs), stop);
   at::NoGradGuard no_grad;
   for (size_t i = 0; i < inputs.size(); i++) inputs_[i].copy_(inputs[i], /*non_blocking=*/true);
   graph_->Launch();
@@ -74,7 +74,10 @@ bool Graphed::Capture(const std::vector<at::Tensor>& inputs) {
   }
   try {
     for (const at::Tensor& input : inputs) inputs_.push_back(input.detach().clone());
-    graph_->Capture([&] { outputs_ = record_.ReplayPlain(inputs_); });
+    graph_->Capture([this] {
+      static const std::atomic<bool> never{false};
+      outputs_ = record_.ReplayPlain(inputs_, never);
+    });
   } catch (...) {
     Failure failure = DescribeCurrent();
     for (size_t i = 0; i < leaves_.size(); i++) leaves_[i].tensor.mutable_grad() = before[i];

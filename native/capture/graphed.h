@@ -14,7 +14,7 @@ class Graphed {
   // Null where the record's device has no graphs, or the record can't be held by one; `why` then tells.
   static std::unique_ptr<Graphed> For(const Record& record, std::string& why);
 
-  std::vector<at::Tensor> Run(std::vector<at::Tensor> inputs);
+  std::vector<at::Tensor> Run(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop);
   std::string Status() const;
 
  private:

@@ -38,17 +38,18 @@ void Record::PrepareGraph() { graphed_ = Graphed::For(*this, why_no_graph_); }
 
 std::string Record::GraphStatus() const { return graphed_ ? graphed_->Status() : why_no_graph_; }
 
-std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> inputs) const {
-  return graphed_ ? graphed_->Run(std::move(inputs)) : ReplayPlain(std::move(inputs));
+std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const {
+  return graphed_ ? graphed_->Run(std::move(inputs), stop) : ReplayPlain(std::move(inputs), stop);
 }
 
-std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given) const {
+std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given, const std::atomic<bool>& stop) const {
   at::ThreadLocalStateGuard guard(state);
   StepMemory memory;
   Frame frame(places, outside);
   for (size_t i = 0; i < given.size(); i++) frame.Put(static_cast<Place>(i), std::move(given[i]));
   given.clear();
   for (const auto& instruction : instructions) {
+    if (stop.load(std::memory_order_relaxed)) throw Misuse("ERR_ABORTED", "The environment is closing");
     try {
       instruction->Run(frame);
     } catch (...) {

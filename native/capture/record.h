@@ -10,6 +10,7 @@
 #include <ATen/core/stack.h>
 #include <c10/core/InferenceMode.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,10 +101,11 @@ struct Record {
 
   // Whether all that it captured by reference is still there and has the form it had.
   bool Fits(const Handles& handles) const;
-  // Runs it on the calling thread, which is the compute thread; results are detached.
-  std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs) const;
+  // Runs it on the calling thread, which is the compute thread; results are detached. Throws in the middle of the step when
+  // `stop` becomes true, for nobody is left then who could see half a step.
+  std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;
   // Operator by operator.
-  std::vector<at::Tensor> ReplayPlain(std::vector<at::Tensor> inputs) const;
+  std::vector<at::Tensor> ReplayPlain(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;
   // How a device's graph holds it, or why none does; empty where there are no graphs.
   std::string GraphStatus() const;
   void PrepareGraph();  // when the record is complete
