@@ -163,7 +163,11 @@ export interface NativeModule {
   abortRecording(): void;
   /** [the record's number, …handles of the results]. */
   endRecording(outputs: Float64Array): Float64Array;
-  recordFits(record: number): boolean;
+  /**
+   * 1 if it can be replayed now, 0 if not, −1 if that shows only after the steps that the caller has queued, the last of which
+   * is of the record `queued` (0: none).
+   */
+  recordFits(record: number, queued: number): number;
   releaseRecord(record: number): boolean;
   /** Resolves with [1, …handles of the results]. */
   replay(record: number, inputs: Float64Array): Promise<Float64Array>;

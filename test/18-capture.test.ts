@@ -278,6 +278,33 @@ describe('records', () => {
     expect(w.grad!.tolist()).toEqual([2, 2, 2]);
   });
 
+  it('follow gradients that come, go or lie otherwise', async () => {
+    const w = torch.ones([2], { requiresGrad: true });
+    const step = capture(() => (w.grad === null ? torch.zeros([1]) : torch.ones([1])));
+    const results: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      if (i === 2) w.sum().backward();
+      if (i === 4) w.grad = null;
+      results.push((await step()).item());
+    }
+    expect(results).toEqual([0, 0, 1, 1, 0, 0]);
+    expect(step.recordings).toBe(2);
+    // Fused kernels go by memory: a gradient of another layout must not reach them.
+    const v = torch.ones([4, 3], { requiresGrad: true });
+    const optimizer = new optim.SGD([v], { lr: 1 });
+    const update = capture(() => void optimizer.step());
+    for (const gradient of [
+      torch.ones([4, 3]),
+      torch.ones([4, 3]),
+      torch.ones([1]).expand([4, 3]),
+      torch.ones([4, 3]),
+    ]) {
+      v.grad = gradient;
+      await update();
+    }
+    expect(v.tolist()).toEqual(Array(4).fill([-3, -3, -3]));
+  });
+
   it('keep modes: noGrad and inference mode inside, the mode of the call outside', async () => {
     const w = torch.ones([2], { requiresGrad: true });
     const step = capture((x: Tensor) => {
@@ -637,25 +664,6 @@ describe('what a step must not do', () => {
       code: 'ERR_CAPTURE',
       message: expect.stringMatching(/shape was \[2\] when the step was recorded and is \[3\] now/),
     });
-  });
-
-  it('find a gradient that was not there, or miss one', async () => {
-    const w = torch.ones([2], { requiresGrad: true });
-    const step = capture(() => (w.grad === null ? torch.zeros([1]) : torch.ones([1])));
-    expect((await step()).item()).toBe(0);
-    w.sum().backward();
-    await expect(step()).rejects.toMatchObject({ code: 'ERR_CAPTURE', message: expect.stringContaining('zeroGrad') });
-    step.reset();
-    expect((await step()).item()).toBe(1);
-    // Fused kernels go by memory: a gradient of another layout must not reach them.
-    const v = torch.ones([4, 3], { requiresGrad: true });
-    const optimizer = new optim.SGD([v], { lr: 0.1 });
-    v.grad = torch.ones([4, 3]);
-    const update = capture(() => void optimizer.step());
-    await update();
-    await update();
-    v.grad = torch.ones([1]).expand([4, 3]);
-    await expect(update()).rejects.toMatchObject({ code: 'ERR_CAPTURE', message: expect.stringContaining('strides') });
   });
 
   it('be no function, or ask for no records', () => {

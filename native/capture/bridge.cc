@@ -124,8 +124,22 @@ Napi::Value EndRecording(const Napi::CallbackInfo& info, Environment& environmen
   return values;
 }
 
+// recordFits(record, queued): 1 if it can be replayed now, 0 if not, −1 if that can't be told before the steps that the
+// caller has queued (the last of which is of record `queued`; 0 for none) have run.
 Napi::Value RecordFits(const Napi::CallbackInfo& info, Environment& environment) {
-  return Napi::Boolean::New(info.Env(), Numbered(info, 0, environment.records, "record")->Fits(environment.handles));
+  const Record& record = *Numbered(info, 0, environment.records, "record");
+  int64_t queued = IntegerArgument(info, 1, "queued");
+  int verdict = record.Fits(environment.handles) ? 1 : 0;
+  if (verdict == 1 && record.ReadsGradients()) {
+    if (queued != 0) {
+      bool follows_itself = queued == IntegerArgument(info, 0, "record") && record.KeepsGradients();
+      verdict = follows_itself ? 1 : -1;
+    } else {
+      environment.flights->SettleAll();
+      verdict = record.GradientsFit() ? 1 : 0;
+    }
+  }
+  return Napi::Number::New(info.Env(), verdict);
 }
 
 Napi::Value ReleaseRecord(const Napi::CallbackInfo& info, Environment& environment) {

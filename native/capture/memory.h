@@ -9,7 +9,8 @@
 
 namespace isotorch {
 
-// Host memory that this thread has allocated since the meter was made and not freed again, gradients' saved tensors included.
+// Host memory that this thread has allocated since the meter was made and not freed again, gradients' saved tensors
+// included.
 class MemoryMeter {
  public:
   MemoryMeter();

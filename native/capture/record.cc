@@ -1,5 +1,7 @@
 #include "record.h"
 
+#include <algorithm>
+
 #include "../errors.h"
 #include "graphed.h"
 #include "memory.h"
@@ -29,6 +31,30 @@ bool Record::Fits(const Handles& handles) const {
     if (tensor.layout() == at::kStrided && tensor.strides() != facts.strides) return false;
   }
   return true;
+}
+
+bool Record::ReadsGradients() const {
+  return std::any_of(outside_facts.begin(), outside_facts.end(),
+                     [](const Outside& facts) { return facts.reads_gradient; });
+}
+
+bool Record::GradientsFit() const {
+  for (size_t i = 0; i < outside.size(); i++) {
+    const Outside& facts = outside_facts[i];
+    if (!facts.reads_gradient) continue;
+    const at::Tensor& gradient = outside[i].grad();
+    if (gradient.defined() != facts.gradient_before) return false;
+    // Fused optimizers go by memory.
+    if (gradient.defined() && gradient.layout() == at::kStrided && gradient.strides() != facts.gradient_strides)
+      return false;
+  }
+  return true;
+}
+
+bool Record::KeepsGradients() const {
+  return std::all_of(outside_facts.begin(), outside_facts.end(), [](const Outside& facts) {
+    return !facts.reads_gradient || facts.gradient_before == facts.gradient_after;
+  });
 }
 
 Record::Record() = default;

@@ -77,6 +77,10 @@ struct Outside {
   at::ScalarType dtype;
   c10::Device device;
   bool requires_grad;
+  // Whether the step looks at its gradient before it sets one; and whether there was one at the beginning and at the
+  // end.
+  bool reads_gradient = false, gradient_before = false, gradient_after = false;
+  std::vector<int64_t> gradient_strides;  // of the one that was there at the beginning
 };
 
 class Graphed;
@@ -101,8 +105,13 @@ struct Record {
 
   // Whether all that it captured by reference is still there and has the form it had.
   bool Fits(const Handles& handles) const;
-  // Runs it on the calling thread, which is the compute thread; results are detached. Throws in the middle of the step when
-  // `stop` becomes true, for nobody is left then who could see half a step.
+  // Whether it looks at gradients that were there before it; whether those are there now that were there when it was
+  // recorded; and whether the step leaves them so, so that it can follow itself.
+  bool ReadsGradients() const;
+  bool GradientsFit() const;
+  bool KeepsGradients() const;
+  // Runs it on the calling thread, which is the compute thread; results are detached. Throws in the middle of the step
+  // when `stop` becomes true, for nobody is left then who could see half a step.
   std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;
   // Operator by operator.
   std::vector<at::Tensor> ReplayPlain(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;

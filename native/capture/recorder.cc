@@ -81,9 +81,16 @@ Place Recorder::PlaceOf(Handle handle) {
                      "inside, or pass it with detach()");
   Place place = ~static_cast<Place>(record_->outside.size());
   record_->outside.push_back(tensor);
-  record_->outside_facts.push_back({handle, tensor.sizes().vec(),
-                                    tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
-                                    tensor.scalar_type(), tensor.device(), tensor.requires_grad()});
+  Outside facts{handle,
+                tensor.sizes().vec(),
+                tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
+                tensor.scalar_type(),
+                tensor.device(),
+                tensor.requires_grad()};
+  facts.gradient_before = tensor.is_leaf() && tensor.grad().defined();
+  if (facts.gradient_before && tensor.grad().layout() == at::kStrided)
+    facts.gradient_strides = tensor.grad().strides().vec();
+  record_->outside_facts.push_back(std::move(facts));
   place_of_[handle] = place;
   return place;
 }
@@ -212,12 +219,15 @@ void Recorder::GetGrad(Handle tensor, Handle result) {
   if (result != 0 && handles_.Get(result).layout() == at::kStrided) get->strides = handles_.Get(result).strides().vec();
   Written(handles_.Get(tensor));
   Add(std::move(get), {tensor}, {result});
+  if (Place place = PlaceOf(tensor); place < 0 && !set_gradients_.count(place))
+    record_->outside_facts[~place].reads_gradient = true;
 }
 
 void Recorder::SetGrad(Handle tensor, Handle gradient) {
   Written(handles_.Get(tensor));
   if (gradient != 0) Written(handles_.Get(gradient));  // later gradients are added to it in place
   Add(std::make_unique<SetGradInstruction>(), {tensor, gradient}, {});
+  set_gradients_.insert(PlaceOf(tensor));
 }
 
 void Recorder::RequiresGrad(Handle tensor, bool value) {
@@ -269,7 +279,8 @@ void Recorder::Fold(const std::unordered_set<const void*>& kept) {
       const at::Tensor& value = foldable_[place];
       folded[place] = ~static_cast<Place>(record_->outside.size());
       record_->outside.push_back(value);
-      record_->outside_facts.push_back({0, {}, {}, value.scalar_type(), value.device(), false});
+      record_->outside_facts.push_back(
+          {0, {}, {}, value.scalar_type(), value.device(), false, false, false, false, {}});
     }
   }
   record_->instructions = std::move(rest);
@@ -335,6 +346,10 @@ std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
     if (storage == nullptr || record_->outside_facts[i].handle == 0) continue;
     bool& written = record_->touched[storage];
     written = written || written_.count(storage) > 0;
+  }
+  for (size_t i = 0; i < record_->outside.size(); i++) {
+    const at::Tensor& tensor = record_->outside[i];
+    record_->outside_facts[i].gradient_after = tensor.is_leaf() && tensor.grad().defined();
   }
   record_->PrepareGraph();
   return record_;

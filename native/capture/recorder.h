@@ -57,7 +57,8 @@ class Recorder {
   std::unordered_map<Handle, Place> place_of_;
   std::unordered_set<const void*> written_;  // storages
   std::unordered_set<const void*> input_storages_;
-  std::vector<at::Tensor> foldable_;  // by place: small tensors that depend on constants alone
+  std::unordered_set<Place> set_gradients_;  // tensors whose gradient the step has set
+  std::vector<at::Tensor> foldable_;         // by place: small tensors that depend on constants alone
   MemoryMeter meter_;
   std::optional<int64_t> device_bytes_;  // an accelerator's, when the recording began
   std::string refused_;

@@ -5,7 +5,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { native } from '../../native.js';
 import { Tensor } from '../tensor.js';
 import { inspectRecord } from './inspect.js';
-import { makeRecord, type RecordSummary, type StepRecord } from './record.js';
+import { makeRecord, type RecordSummary, type StepRecord, UNSETTLED } from './record.js';
 import { dependsOn, isRecording, outside } from './recording.js';
 import { type RepeatOptions, repeat } from './repeat.js';
 import { type TensorTree, takeApart } from './tree.js';
@@ -63,6 +63,14 @@ const finalizers = new FinalizationRegistry<Map<number, StepRecord>>((records) =
   for (const id of records.keys()) native.releaseRecord(id);
 });
 
+interface Found {
+  record: StepRecord | undefined;
+  inputs: Float64Array;
+  key: string;
+  signature: string;
+  unsettled: boolean;
+}
+
 /** @internal One captured function: its records, and which of them serves a call. */
 export class Engine {
   readonly records = new Map<number, StepRecord>();
@@ -77,13 +85,11 @@ export class Engine {
     readonly maxRecords: number,
   ) {}
 
-  /** The record for these arguments, with the inputs' handles; undefined if there is none that holds. */
-  find(args: readonly unknown[]): {
-    record: StepRecord | undefined;
-    inputs: Float64Array;
-    key: string;
-    signature: string;
-  } {
+  /**
+   * The record for these arguments, with the inputs' handles; none if there is none that holds, and `unsettled` if whether one
+   * holds shows only after the steps that are queued, the last of which is of the record `queued`.
+   */
+  find(args: readonly unknown[], queued = 0): Found {
     if (isRecording())
       throw new IsotorchError(
         'ERR_CAPTURE',
@@ -106,16 +112,17 @@ export class Engine {
     let stale: string | undefined;
     for (const record of this.records.values()) {
       if (record.key !== key) continue;
-      const why = record.staleness();
+      const why = record.staleness(queued);
       if (why === undefined) {
         record.lastUsed = this.#calls;
         this.#streak = 0;
-        return { record, inputs, key, signature };
+        return { record, inputs, key, signature, unsettled: false };
       }
+      if (why === UNSETTLED) return { record: undefined, inputs, key, signature, unsettled: true };
       stale = why;
     }
     this.#suspect(stale ?? 'the inputs’ shapes, dtypes or devices are new each time');
-    return { record: undefined, inputs, key, signature };
+    return { record: undefined, inputs, key, signature, unsettled: false };
   }
 
   /** Runs the function on this thread and keeps its record, if it is one that a later call can use. */
@@ -128,14 +135,14 @@ export class Engine {
     this.recordings++;
     const made = makeRecord(this.fn, args, inputs, key, signature);
     made.record.lastUsed = this.#calls;
-    if (made.record.staleness() !== undefined) {
+    if (made.record.staleness(0) !== undefined) {
       // It has changed what it depends on, as an optimizer's first step does: it was good for once.
       native.releaseRecord(made.record.id);
       return made;
     }
     // Records of this form whose tensors have gone will never hold again; those with other settings may.
     for (const record of this.records.values())
-      if (record.key === key && !native.recordFits(record.id)) this.#drop(record.id);
+      if (record.key === key && native.recordFits(record.id, record.id) === 0) this.#drop(record.id);
     this.records.set(made.record.id, made.record);
     while (this.records.size > this.maxRecords) {
       const [oldest] = [...this.records.values()].sort((a, b) => a.lastUsed - b.lastUsed);

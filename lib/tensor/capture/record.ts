@@ -31,10 +31,16 @@ export interface StepRecord {
   replays: number;
   /** A count of the capture's calls. */
   lastUsed: number;
-  /** Why it can't be used any more; undefined while it can. */
-  staleness(): string | undefined;
+  /**
+   * Why it can't be used; undefined if it can. `UNSETTLED` if that shows only after the steps that are queued, the last of
+   * which is of the record with that id (0: none is).
+   */
+  staleness(queued: number): string | undefined;
   results(handles: ArrayLike<Handle>): unknown;
 }
+
+/** See `StepRecord.staleness`. */
+export const UNSETTLED = 'unsettled';
 
 export interface Recorded {
   record: StepRecord;
@@ -80,10 +86,13 @@ export function makeRecord(
     build,
     replays: 0,
     lastUsed: 0,
-    staleness: () => {
+    staleness: (queued) => {
       if (!hold(known)) return 'a setting that it depends on has changed (training mode, an optimizer’s momentum …)';
-      if (!native.recordFits(id)) return 'a tensor that it uses was disposed, moved, frozen or reshaped';
-      return undefined;
+      const fits = native.recordFits(id, queued);
+      if (fits === 1) return undefined;
+      return fits < 0
+        ? UNSETTLED
+        : 'a tensor that it uses was disposed, moved, frozen, reshaped, or has another gradient';
     },
     results(handles) {
       let next = 1; // after the number of steps, or of the record

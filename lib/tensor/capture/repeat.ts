@@ -34,6 +34,8 @@ class Repetition {
   done = 0;
   #run: number | undefined;
   #inRun = 0;
+  /** The record of the last step that has not landed; 0 for none. */
+  #queued = 0;
   #bytes = 0;
   #turned = performance.now();
   readonly #flying: Crossing[] = [];
@@ -48,7 +50,12 @@ class Repetition {
 
   /** Adds a step; may wait for crossings that are under way. */
   async add(args: readonly unknown[]): Promise<void> {
-    const { record, inputs, key, signature } = this.engine.find(args);
+    let found = this.engine.find(args, this.#queued);
+    if (found.unsettled) {
+      await this.drain();
+      found = this.engine.find(args);
+    }
+    const { record, inputs, key, signature } = found;
     if (record === undefined) {
       await this.drain();
       if (this.signal?.aborted) return;
@@ -64,6 +71,7 @@ class Repetition {
     record.replays++;
     this.#run ??= native.beginRun();
     this.#bytes += native.addStep(this.#run, record.id, inputs);
+    this.#queued = record.id;
     this.#inRun++;
     const slow = performance.now() - this.#turned > TURN;
     if (this.#inRun >= CHUNK || this.#bytes > MOST_BYTES || slow) {
@@ -98,6 +106,7 @@ class Repetition {
   async drain(): Promise<void> {
     this.#send();
     while (this.#flying.length > 0) await this.#land();
+    this.#queued = 0;
   }
 
   /** Steps that have not begun are left out. */
