@@ -1,19 +1,33 @@
-// The README's example is code that runs, as it stands there.
+// Examples of the README and the documents that stand on their own are code that runs as it stands.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import ts from 'typescript';
 import { expect, it } from 'vitest';
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const entry = new URL('../dist/index.js', import.meta.url).href;
 
+/** What the first complete example of a document prints. */
+function output(document: string): string {
+  const text = readFileSync(new URL(`../${document}`, import.meta.url), 'utf8');
+  const example = /```ts\n(import [\s\S]*?)```/.exec(text)![1]!;
+  const { outputText } = ts.transpileModule(example.replace("from 'isotorch'", `from ${JSON.stringify(entry)}`), {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  });
+  return execFileSync(process.execPath, ['--input-type=module', '-e', outputText], { encoding: 'utf8' });
+}
+
 it("the README's ten lines train a network and print its report", () => {
-  const example = /```ts\n(import [\s\S]*?)```/.exec(readme)![1]!;
-  const output = execFileSync(
-    process.execPath,
-    ['--input-type=module', '-e', example.replace("from 'isotorch'", `from ${JSON.stringify(entry)}`)],
-    { encoding: 'utf8' },
-  );
-  expect(output).toMatch(/uniform-noise|noise/);
-  expect(output).toMatch(/AUROC/);
+  expect(output('README.md')).toMatch(/AUROC[\s\S]*noise/);
+});
+
+it('the captured step learns', () => {
+  const lines = output('docs/capture.md').trim().split('\n');
+  expect(lines).toHaveLength(5);
+  expect(lines[0]).toMatch(/^0 0\.[6-9]/);
+  expect(lines[4]).toMatch(/^4 0\.0[1-9]/);
+});
+
+it("the losses' example begins at ln 10", () => {
+  expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });

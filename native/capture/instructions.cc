@@ -2,6 +2,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include <charconv>
 #include <sstream>
 
 namespace isotorch {
@@ -27,6 +28,12 @@ std::vector<at::Tensor> TakeAll(Frame& frame, const std::vector<Use>& uses, size
   tensors.reserve(count);
   for (size_t i = first; i < first + count; i++) tensors.push_back(frame.Take(uses[i]));
   return tensors;
+}
+
+// Of all decimals that are this number, the shortest: 0.9 instead of 0.90000000000000002.
+std::string Shortest(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
 }  // namespace
@@ -87,11 +94,22 @@ std::string CallInstruction::Settings() const {
   std::vector<bool> is_tensor(arguments.size());
   for (const Slot& slot : slots) is_tensor[slot.argument] = true;
   for (size_t i = 0; i < arguments.size(); i++) {
-    if (is_tensor[i] || arguments[i].isNone() || arguments[i].isTensorList()) continue;
+    const c10::IValue& argument = arguments[i];
+    if (is_tensor[i] || argument.isNone()) continue;
     const auto& usual = op.arguments[i].default_value;
     std::ostringstream value, other;
-    value << arguments[i];
-    if (usual) other << *usual;
+    if (op.arguments[i].kind == Kind::kTensor)  // a list that is the same each time
+      value << "[" << argument.toListRef().size() << " from outside]";
+    else if (op.arguments[i].kind == Kind::kDtype && argument.isInt())
+      value << c10::toString(argument.toScalarType());
+    else if (argument.isDouble())
+      value << Shortest(argument.toDouble());
+    else
+      value << argument;
+    if (usual && usual->isDouble())
+      other << Shortest(usual->toDouble());
+    else if (usual)
+      other << *usual;
     if (usual && value.str() == other.str()) continue;
     text << (text.tellp() > 0 ? ", " : "") << op.arguments[i].name << "=" << value.str().substr(0, 60);
   }

@@ -14,7 +14,7 @@ export function bytes(count: number): string {
 
 export function inspectRecord({ id, signature, replays }: StepRecord): string {
   const { instructions, inputs, outside, outputs, peakBytes, graph } = native.describeRecord(id);
-  const head = `inputs ${signature || 'none'} (%0 … %${inputs - 1}); ${instructions.length} instructions; ${outside} tensors from outside; at most ${bytes(peakBytes)}; replayed ${replays} times${graph === '' ? '' : `; ${graph}`}`;
+  const head = `inputs ${signature.replace(/;$/, '') || 'none'}${inputs === 0 ? '' : ` (%0${inputs > 1 ? ` … %${inputs - 1}` : ''})`}; ${instructions.length} instructions; ${outside} tensors from outside; at most ${bytes(peakBytes)}; replayed ${replays} times${graph === '' ? '' : `; ${graph}`}`;
   const rows = instructions.map(({ name, settings, uses, ends, results, liveBytes }, i) => {
     const made = results.map((result) => `${place(result.place)} ${result.kind}`.trim()).join(', ');
     return [
