@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadTorch } from '../lib/checkpoint/index.js';
 import * as data from '../lib/data/index.js';
 import * as losses from '../lib/losses/index.js';
 import * as models from '../lib/models/index.js';
@@ -220,6 +221,7 @@ describe('fit', () => {
     [{ epochs: 0 }, /epochs/],
     [{ batchSize: 1.5 }, /batchSize/],
     [{ lr: -1 }, /lr/],
+    [{ precision: 'float8' as 'float32' }, /bfloat16/],
     [{ recipe: 'fast' as 'quickstart' }, /isomax-paper, quickstart/],
     [{ resume: true }, /run directory/],
   ])('refuses %o', async (wrong, message) => {
@@ -316,10 +318,15 @@ describe('the run directory of a training', () => {
 
 describe('going on after a stop', () => {
   /** Stops when `at` says so, then goes on in a new model, as another process would. */
-  async function interrupted(out: string, at: (progress: training.Progress) => boolean) {
+  async function interrupted(
+    out: string,
+    at: (progress: training.Progress) => boolean,
+    options: Partial<training.FitOptions> = {},
+  ) {
     const controller = new AbortController();
     const stopped = await training.fit({
       ...common(),
+      ...options,
       model: makeNet(),
       out,
       signal: controller.signal,
@@ -328,7 +335,7 @@ describe('going on after a stop', () => {
     });
     const model = makeNet();
     torch.manualSeed(12345); // whatever the new process did before
-    const result = await training.fit({ ...common(), model, out, resume: true });
+    const result = await training.fit({ ...common(), ...options, model, out, resume: true });
     return { stopped, result, model };
   }
 
@@ -351,6 +358,24 @@ describe('going on after a stop', () => {
     const file = (run: string, checkpoint: string) => readFileSync(join(run, 'checkpoints', `${checkpoint}.pt`));
     for (const checkpoint of ['last', 'best'])
       expect(file(out, checkpoint).equals(file(join(folder, 'whole'), checkpoint))).toBe(true);
+  });
+
+  it.each(['bfloat16', 'float16'] as const)('in %s too, with the state of its loss scaling', async (precision) => {
+    const whole = makeNet();
+    const { epochs } = await training.fit({ ...common(), model: whole, precision });
+    const out = join(folder, precision);
+    const middle = ({ phase, epoch, step }: training.Progress) => phase === 'train' && epoch === 2 && step === 3;
+    const { result, model } = await interrupted(out, middle, { precision });
+    expect(bits(model)).toEqual(bits(whole));
+    expect(figures(result.epochs)).toEqual(figures(epochs));
+    expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss);
+
+    const full = makeNet();
+    await training.fit({ ...common(), model: full });
+    expect(bits(full)).not.toEqual(bits(whole)); // it was not float32 all along
+    const state = await loadTorch<Map<string, Map<string, number>>>(join(out, 'checkpoints', 'state.pt'));
+    expect(state.get('scaler')!.get('scale')).toBe(precision === 'float16' ? 65536 : undefined);
+    await expect(training.fit({ ...common(), model, out, resume: true })).rejects.toThrow(/training.precision/);
   });
 
   it('stops at once, before any step, when the signal has come already', async () => {

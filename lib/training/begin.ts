@@ -10,7 +10,7 @@ import { type JsonObject, RunDirectory } from './runDirectory.js';
 
 /** config.json: all that decides a run, after defaults. */
 export function settingsOf(
-  { config, optimizer, seed = 0, train, validation, augment = [] }: FitOptions,
+  { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' }: FitOptions,
   recipe: Recipe,
   normalize: Statistics,
 ): JsonObject {
@@ -22,6 +22,7 @@ export function settingsOf(
     training: {
       recipe: settings as unknown as JsonObject,
       seed,
+      ...(precision !== 'float32' && { precision }),
       normalize: { mean: normalize.mean, std: normalize.std },
       augmentations: augment.length,
       trainImages: train.size,

@@ -45,7 +45,7 @@ export const defaultExperiment: Experiment = {
 export interface TrainOptions
   extends Pick<
     FitOptions,
-    'epochs' | 'batchSize' | 'lr' | 'overwrite' | 'signal' | 'onProgress' | 'onEpoch' | 'progressInterval'
+    'epochs' | 'batchSize' | 'lr' | 'precision' | 'overwrite' | 'signal' | 'onProgress' | 'onEpoch' | 'progressInterval'
   > {
   /** The run directory. */
   readonly out: string;

@@ -5,6 +5,7 @@
 // generator, whose state is part of a checkpoint. So a run that was stopped, even in the middle of an epoch, and goes on
 // ends with the weights of one that was not, bit for bit on the CPU.
 
+import { type AutocastDevice, autocast, GradScaler } from '../amp/index.js';
 import { saveTorch } from '../checkpoint/index.js';
 import type { BatchOptions, ImageDataset, Statistics } from '../data/index.js';
 import { expected } from '../errors.js';
@@ -13,6 +14,7 @@ import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/
 import { type Tensor, torch } from '../tensor/index.js';
 import { openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
+import { type Precision, precisions } from './names.js';
 import { Pace, type Progress } from './pace.js';
 import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
 import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
@@ -52,6 +54,11 @@ export interface FitOptions {
   /** Of batch order, augmentation and dropout. Weights are there before `fit`: seed them where they are made. @default 0 */
   seed?: number;
 
+  /**
+   * What matrix products and convolutions are computed in (autocast); weights and losses stay float32. Gradients of float16
+   * are kept from vanishing by a GradScaler. @default 'float32'
+   */
+  precision?: Precision | undefined;
   /**
    * Whether a step is captured: recorded once, replayed off this thread, to the same bits. False for a model or criterion that
    * reads values or decides by them. @default true
@@ -94,7 +101,9 @@ export interface FitResult {
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
   const { model, criterion, train, validation, seed = 0, augment = [], signal, onProgress, onEpoch } = options;
+  const { precision = 'float32' } = options;
   if (!train || train.size === 0) throw expected('a data set with at least one image', 'train', train);
+  if (!precisions.includes(precision)) throw expected(`one of ${precisions.join(', ')}`, 'precision', precision);
   const recipe = resolveRecipe(options.recipe ?? 'quickstart', {
     epochs: options.epochs,
     batchSize: options.batchSize,
@@ -112,27 +121,34 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   using sums = new Meter(train.device);
   const loader = train.batches(batchSize, { shuffle: true, seed, augment, normalize });
   const validationLoader = validation?.batches(Math.max(batchSize, 256), { normalize });
+  using scaler = new GradScaler({ enabled: precision === 'float16', device: train.device });
+  const forward = (images: Tensor, labels: Tensor) => {
+    const logits = model.forward(images);
+    return { logits, loss: criterion.forward(logits, labels) };
+  };
+  const kind = train.device.split(':')[0] as AutocastDevice;
+  const compute: typeof forward =
+    precision === 'float32' ? forward : (images, labels) => autocast(kind, precision, () => forward(images, labels));
   using trainStep = new Steps((picks) => {
     const { images, labels } = loader.gather(picks);
-    const logits = model.forward(images);
-    const loss = criterion.forward(logits, labels);
+    const { logits, loss } = compute(images, labels);
     optimizer.zeroGrad();
-    loss.backward();
-    optimizer.step();
+    scaler.scale(loss).backward();
+    scaler.step(optimizer);
+    scaler.update();
     meter.add(loss, logits, labels);
   }, options.capture);
   using validationStep = new Steps((picks) => {
     torch.noGrad(() => {
       const { images, labels } = validationLoader!.gather(picks);
-      const logits = model.forward(images);
-      sums.add(criterion.forward(logits, labels), logits, labels);
+      const { logits, loss } = compute(images, labels);
+      sums.add(loss, logits, labels);
     });
   }, options.capture);
   const interval = options.progressInterval ?? 250;
   const pace = new Pace({ epochs, steps, interval, onProgress });
-  const state = new TrainingState({ model, optimizer, schedule, meter, pace });
-  if (run && options.resume && run.hasCheckpoint('state'))
-    await state.load(run.checkpoint('state'), { device: train.device });
+  const state = new TrainingState({ model, optimizer, schedule, scaler, meter, pace, device: train.device });
+  if (run && options.resume && run.hasCheckpoint('state')) await state.load(run.checkpoint('state'));
   const records = run ? run.keepEpochs(state.epoch) : [];
 
   while (state.epoch < epochs) {

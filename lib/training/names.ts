@@ -25,3 +25,6 @@ export type UnknownName = (typeof unknownNames)[number];
 
 export const augmentationNames = ['crop', 'flip'] as const;
 export type AugmentationName = (typeof augmentationNames)[number];
+
+export const precisions = ['float32', 'bfloat16', 'float16'] as const;
+export type Precision = (typeof precisions)[number];

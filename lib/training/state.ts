@@ -1,12 +1,13 @@
 // Everything that a training run needs to go on as if it had never stopped: weights, optimizer, schedule, where it stood,
-// sums of the epoch in hand, and the state of the random numbers. One file, written atomically, in PyTorch's format: Python
+// sums of the epoch in hand, the loss scaling, and the state of the random numbers of CPU and device. One file, written atomically, in PyTorch's format: Python
 // reads it with torch.load(path, weights_only=True) and finds the weights under 'model'.
 
-import { type LoadTorchOptions, loadTorch, saveTorch } from '../checkpoint/index.js';
+import type { GradScaler } from '../amp/index.js';
+import { loadTorch, saveTorch } from '../checkpoint/index.js';
 import { IsotorchError } from '../errors.js';
 import type { Module } from '../nn/index.js';
 import type { Optimizer, OptimizerStateSource, Schedule } from '../optim/index.js';
-import { Tensor, tidy, torch } from '../tensor/index.js';
+import { type Device, Tensor, tidy, torch } from '../tensor/index.js';
 import type { Meter } from './meter.js';
 import type { Pace } from './pace.js';
 
@@ -14,8 +15,11 @@ export interface TrainingParts {
   readonly model: Module;
   readonly optimizer: Optimizer;
   readonly schedule: Schedule | undefined;
+  readonly scaler: GradScaler;
   readonly meter: Meter;
   readonly pace: Pace;
+  /** The model's. */
+  readonly device: Device;
 }
 
 const FORMAT = 'isotorch training state';
@@ -42,7 +46,7 @@ export class TrainingState {
   }
 
   async save(path: string): Promise<void> {
-    const { model, optimizer, schedule, meter, pace } = this.#parts;
+    const { model, optimizer, schedule, scaler, meter, pace, device } = this.#parts;
     const content = {
       format: FORMAT,
       version: VERSION,
@@ -52,9 +56,11 @@ export class TrainingState {
       best: this.best,
       sums: meter.state(),
       rng: torch.getRngState(),
+      device_rng: device === 'cpu' ? null : torch.getRngState(device),
       model: model.stateDict(),
       optimizer: optimizer.stateDict(),
       schedule: schedule?.stateDict() ?? null,
+      scaler: scaler.stateDict(),
     };
     try {
       await saveTorch(path, content);
@@ -67,17 +73,22 @@ export class TrainingState {
    * Puts everything back as it was when `path` was saved.
    * @throws ERR_FORMAT when the file is no training state; ERR_STATE_DICT when it belongs to another model or optimizer
    */
-  async load(path: string, options: LoadTorchOptions): Promise<void> {
-    const { model, optimizer, schedule, meter, pace } = this.#parts;
-    const file = await loadTorch<Map<string, unknown>>(path, options);
+  async load(path: string): Promise<void> {
+    const { model, optimizer, schedule, scaler, meter, pace, device } = this.#parts;
+    const file = await loadTorch<Map<string, unknown>>(path, { device });
     try {
       if (!(file instanceof Map) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
         throw new IsotorchError('ERR_FORMAT', `${path} is not a training state of version ${VERSION} of isotorch`);
       model.loadStateDict(file.get('model') as Map<string, Tensor>);
       optimizer.loadStateDict(file.get('optimizer') as OptimizerStateSource);
       schedule?.loadStateDict(file.get('schedule') as Map<string, unknown>);
+      scaler.loadStateDict(file.get('scaler') as Map<string, unknown>);
       meter.loadState(file.get('sums') as Tensor);
-      tidy(() => torch.setRngState((file.get('rng') as Tensor).to('cpu')));
+      tidy(() => {
+        torch.setRngState((file.get('rng') as Tensor).to('cpu'));
+        const ofDevice = file.get('device_rng') as Tensor | null;
+        if (ofDevice && device !== 'cpu') torch.setRngState(ofDevice.to('cpu'), device);
+      });
       this.epoch = file.get('epoch') as number;
       this.step = file.get('step') as number;
       this.best = file.get('best') as number;

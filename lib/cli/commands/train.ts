@@ -10,6 +10,8 @@ import {
   lossNames,
   type ModelName,
   modelNames,
+  type Precision,
+  precisions,
 } from '../../training/names.js';
 import { type RecipeName, recipes, resolveRecipe } from '../../training/recipes.js';
 import { classList, positive, share, whole } from '../arguments.js';
@@ -25,6 +27,7 @@ interface TrainFlags {
   epochs?: number;
   batchSize?: number;
   lr?: number;
+  precision: Precision;
   seed: number;
   validation: number;
   augment: AugmentationName[];
@@ -63,6 +66,9 @@ export function trainCommand(): Command {
     .option('--epochs <n>', "passes over the images (default: the recipe's)", whole(1))
     .option('--batch-size <n>', "images a step (default: the recipe's)", whole(1))
     .option('--lr <rate>', "learning rate at the start (default: the recipe's)", positive)
+    .addOption(
+      new Option('--precision <dtype>', 'of matrix products and convolutions').choices(precisions).default('float32'),
+    )
     .option('--seed <n>', 'of weights, order and splits', whole(0), 0)
     .option('--validation <share>', 'share of the training images to hold out; they choose best.pt', share, 0.05)
     .addOption(
@@ -81,7 +87,21 @@ export function trainCommand(): Command {
 }
 
 async function train(flags: TrainFlags): Promise<void> {
-  const { data, model, loss, recipe, epochs, batchSize, lr, seed, validation, augment, classes = null, out } = flags;
+  const {
+    data,
+    model,
+    loss,
+    recipe,
+    epochs,
+    batchSize,
+    lr,
+    precision,
+    seed,
+    validation,
+    augment,
+    classes = null,
+    out,
+  } = flags;
   const { resume = false, overwrite = false } = flags;
   const total = resolveRecipe(recipe, { epochs }).epochs;
   const progress = new ProgressPrinter();
@@ -90,7 +110,7 @@ async function train(flags: TrainFlags): Promise<void> {
   const result = await trainExperiment(
     { data, model, loss, recipe, seed, validation, augment, classes },
     {
-      ...{ epochs, batchSize, lr, device: flags.device as 'cpu' | undefined },
+      ...{ epochs, batchSize, lr, precision, device: flags.device as 'cpu' | undefined },
       ...{ out, resume, overwrite, signal },
       log: (message) => progress.line(message),
       onProgress: (step) => progress.step(step),
