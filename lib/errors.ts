@@ -20,7 +20,8 @@ export type ErrorCode =
   | 'ERR_FORMAT' // a file that is not what its name says, or is cut off
   | 'ERR_DATA' // labels, pixels or scores with values that can't be right
   | 'ERR_ABORTED'
-  | 'ERR_CAPTURE'; // what a captured step can't do
+  | 'ERR_CAPTURE' // what a captured step can't do
+  | 'ERR_SCRIPT'; // what a TorchScript or compiled model raised
 
 export interface ErrorDetails {
   /** The operator that was called, such as `aten::linear`. */

@@ -10,5 +10,15 @@ export * as nn from './nn/index.js';
 export * as ood from './ood/index.js';
 export * as optim from './optim/index.js';
 export * as report from './report/index.js';
+export {
+  ExportedModel,
+  type LoadPackageOptions,
+  type LoadScriptOptions,
+  loadPackage,
+  loadScript,
+  type ScriptInput,
+  ScriptModule,
+  type ScriptOutput,
+} from './script/index.js';
 export * from './tensor/index.js';
 export * as training from './training/index.js';

@@ -88,6 +88,17 @@ export interface NativeRecord {
   graph: string;
 }
 
+/** What a TorchScript module is made of; tensors by handle, modules inside by number. */
+export interface NativeScript {
+  name: string;
+  training: boolean;
+  parameters: [name: string, tensor: Handle][];
+  buffers: [name: string, tensor: Handle][];
+  children: [name: string, script: number][];
+  attributes: [name: string, type: string][];
+  methods: [name: string, schema: string][];
+}
+
 export interface BuildInfo {
   /** The LibTorch that the addon was compiled against. */
   torchVersion: string;
@@ -193,6 +204,19 @@ export interface NativeModule {
   endFeed(feed: number): boolean;
   /** An accelerator's plugin, for the whole process. */
   openPlugin(path: string): void;
+
+  loadScript(path: string, device: string | null): Promise<number>;
+  describeScript(script: number): NativeScript;
+  /** `state`: the tensors that the script reaches beside its arguments, for a record. */
+  callScript(script: number, method: string, args: unknown[], state: Float64Array): unknown;
+  scriptAttribute(script: number, name: string): unknown;
+  setScriptAttribute(script: number, name: string, value: unknown): void;
+  releaseScript(script: number): boolean;
+  loadPackage(path: string, model: string, deviceIndex: number): Promise<number>;
+  describePackage(number: number): { metadata: Record<string, string>; constants: string[]; spec: string[] };
+  runPackage(number: number, inputs: Float64Array): Float64Array;
+  updatePackage(number: number, names: string[], tensors: Float64Array, whole: boolean): void;
+  releasePackage(number: number): boolean;
 
   accelerator(): string | undefined;
   deviceCount(): number;

@@ -4,6 +4,7 @@
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/version.h>
 
+#include <cstdlib>
 #include <mutex>
 
 #include "bridge.h"
@@ -29,6 +30,14 @@ void WarmUpVectorMath() {
   });
 }
 
+// A compiled package (.pt2) trusts its inputs unless this is set: tensors of other shapes would make it read and write
+// beyond its memory. It looks when it runs first; now, before there are other threads, the environment can be changed
+// safely.
+void CheckInputsOfPackages() {
+  static std::once_flag once;
+  std::call_once(once, [] { setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", /*overwrite=*/0); });
+}
+
 void RequireMatchingLibTorch(Napi::Env env) {
   uint64_t running = aoti_torch_abi_version();
   uint64_t major = running >> 56, minor = (running >> 48) & 0xff;
@@ -47,8 +56,8 @@ Napi::Value SetErrorClass(const Napi::CallbackInfo& info, Environment& environme
   return info.Env().Undefined();
 }
 
-// close(): ends what this environment has under way, and takes no more. Node does not run an environment's cleanup hooks when
-// JavaScript calls process.exit(), and a compute thread must not meet LibTorch's static destructors.
+// close(): ends what this environment has under way, and takes no more. Node does not run an environment's cleanup
+// hooks when JavaScript calls process.exit(), and a compute thread must not meet LibTorch's static destructors.
 Napi::Value Close(const Napi::CallbackInfo& info, Environment& environment) {
   environment.feeds.clear();
   environment.mailbox->Close();
@@ -57,6 +66,7 @@ Napi::Value Close(const Napi::CallbackInfo& info, Environment& environment) {
 
 napi_value Init(Napi::Env env, Napi::Object exports) {
   RequireMatchingLibTorch(env);
+  CheckInputsOfPackages();
   StepMemory::Install();
   WarmUpVectorMath();
   auto* environment = new Environment;
@@ -79,6 +89,8 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   ExportFeeds(env, exports);
+  ExportScripts(env, exports);
+  ExportPackages(env, exports);
   return exports;
 }
 

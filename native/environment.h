@@ -21,13 +21,16 @@ struct Operator;
 class Recorder;
 struct Record;
 struct Run;
+struct Script;
+struct Package;
 
 struct Environment {
   Environment();
   ~Environment();
 
   Handles handles;
-  // Operators by number, as far as this environment has called them; the stack of their arguments is kept for its memory.
+  // Operators by number, as far as this environment has called them; the stack of their arguments is kept for its
+  // memory.
   struct Known {
     const Operator* op = nullptr;
     std::vector<c10::IValue> lists;  // by argument: the list of integers that was given last
@@ -45,7 +48,9 @@ struct Environment {
   std::unordered_map<uint32_t, std::shared_ptr<Record>> records;
   std::unordered_map<uint32_t, std::shared_ptr<Run>> runs;
   std::unordered_map<uint32_t, std::shared_ptr<Feed>> feeds;
-  uint32_t next_record = 1, next_run = 1, next_feed = 1;
+  std::unordered_map<uint32_t, std::shared_ptr<Script>> scripts;    // TorchScript
+  std::unordered_map<uint32_t, std::shared_ptr<Package>> packages;  // AOTInductor's
+  uint32_t next_record = 1, next_run = 1, next_feed = 1, next_script = 1;
   std::unique_ptr<Flights> flights;  // captured steps under way
 
   Napi::FunctionReference error_class;

@@ -121,6 +121,15 @@ void ConstantInstruction::Run(Frame& frame) const {
   frame.Put(results[0], value.clone());
 }
 
+void ForeignInstruction::Run(Frame& frame) const {
+  std::vector<at::Tensor> given = TakeAll(frame, uses, 0, uses.size() - state);
+  std::vector<at::Tensor> made = call(std::move(given));
+  if (made.size() != results.size())
+    throw Misuse("ERR_CAPTURE", "Expected " + std::to_string(results.size()) + " tensors of " + name +
+                                    " as when it was recorded, but " + std::to_string(made.size()) + " came");
+  for (size_t i = 0; i < made.size(); i++) frame.Put(results[i], std::move(made[i]));
+}
+
 void BackwardInstruction::Run(Frame& frame) const {
   auto from = TakeAll(frame, uses, 0, tensors);
   auto gradients = TakeAll(frame, uses, tensors, tensors);

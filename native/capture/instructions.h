@@ -1,5 +1,7 @@
 // What a record is made of: calls of operators, gradients, and changes of mode.
 #pragma once
+#include <functional>
+
 #include "../operators.h"
 #include "record.h"
 
@@ -25,6 +27,16 @@ struct CallInstruction : Instruction {
   std::string Name() const override { return op.name; }
   std::string Schema() const override { return op.schema; }
   std::string Settings() const override;
+};
+
+// Code that LibTorch runs as a whole, such as a script: `state`, the last of its uses, is what it reaches beside its
+// arguments.
+struct ForeignInstruction : Instruction {
+  std::string name;
+  mutable std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call;
+  size_t state = 0;
+  void Run(Frame& frame) const override;
+  std::string Name() const override { return name; }
 };
 
 // A tensor with the same values in each run, which the step may overwrite: copied anew each time.

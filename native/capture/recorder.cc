@@ -86,7 +86,11 @@ Place Recorder::PlaceOf(Handle handle) {
                 tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
                 tensor.scalar_type(),
                 tensor.device(),
-                tensor.requires_grad()};
+                tensor.requires_grad(),
+                false,
+                false,
+                false,
+                {}};
   facts.gradient_before = tensor.is_leaf() && tensor.grad().defined();
   if (facts.gradient_before && tensor.grad().layout() == at::kStrided)
     facts.gradient_strides = tensor.grad().strides().vec();
@@ -174,6 +178,20 @@ void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::
     if (result.requires_grad() || !result.has_storage() || result.storage().nbytes() > kMostFoldedBytes) continue;
     foldable_[added->results[i]] = result;
   }
+}
+
+void Recorder::Foreign(std::string name, std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call,
+                       const std::vector<Handle>& given, const std::vector<Handle>& state,
+                       const std::vector<Handle>& results) {
+  auto foreign = std::make_unique<ForeignInstruction>();
+  foreign->name = std::move(name);
+  foreign->call = std::move(call);
+  foreign->state = state.size();
+  record_->random = true;  // it may be, and it may write where it can
+  for (Handle handle : given) Written(handles_.Get(handle));
+  for (Handle handle : state) Written(handles_.Get(handle));
+  record_->no_graph.push_back("it calls a " + foreign->name);
+  Add(std::move(foreign), Joined({&given, &state}), results);
 }
 
 void Recorder::Constant(Handle result) {

@@ -22,6 +22,9 @@ class Recorder {
 
   void Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
             const std::vector<Handle>& results);
+  // Code that is run as a whole: `given` are the tensors it takes, `state` those it reaches and may write.
+  void Foreign(std::string name, std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call,
+               const std::vector<Handle>& given, const std::vector<Handle>& state, const std::vector<Handle>& results);
   void Constant(Handle result);
   void Alias(Handle of, Handle result);
   void Backward(const std::vector<Handle>& tensors, const std::vector<Handle>& gradients,
