@@ -11,14 +11,26 @@ endif()
 find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATHS "${LIBTORCH}/include" NO_DEFAULT_PATH)
 find_library(LibTorch_C10 c10 PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_CPU torch_cpu PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
-# Only where LibTorch was built with CUDA: its CUDA libraries, and CUDA's headers from a toolkit or from NVIDIA's Python
-# packages beside it. Without the headers the plugin is left out.
+# Only where LibTorch was built with CUDA: its CUDA libraries, and CUDA's headers from NVIDIA's Python packages beside it,
+# which are of its version, or from a toolkit. Without the headers LibTorch::CUDA is not defined.
 find_library(LibTorch_CUDA torch_cuda PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_C10_CUDA c10_cuda PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
 if(LibTorch_CUDA AND LibTorch_C10_CUDA)
   file(GLOB LibTorch_NVIDIA "${LIBTORCH}/../nvidia/cu*/include" "${LIBTORCH}/../nvidia/*/include")
-  find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime_api.h
-    HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda ${LibTorch_NVIDIA} PATH_SUFFIXES include)
+  set(toolkits HINTS ${LibTorch_NVIDIA} ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda)
+  set(LibTorch_CUDA_INCLUDE_DIRS)
+  foreach(header cuda_runtime_api.h cublas_v2.h cusparse.h cusolverDn.h)
+    find_path(LibTorch_${header} ${header} ${toolkits} PATH_SUFFIXES include)
+    list(APPEND LibTorch_CUDA_INCLUDE_DIRS "${LibTorch_${header}}")
+  endforeach()
+  # The Python packages may split them over several folders, and any of them may ask for any other.
+  list(APPEND LibTorch_CUDA_INCLUDE_DIRS ${LibTorch_NVIDIA})
+  list(REMOVE_DUPLICATES LibTorch_CUDA_INCLUDE_DIRS)
+
+  find_program(LibTorch_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda /opt/cuda PATH_SUFFIXES bin)
+  # "13" of the libcudart.so.13 that LibTorch asks for.
+  file(STRINGS "${LibTorch_C10_CUDA}" asks_for REGEX "^libcudart\\.so\\.[0-9]+$" LIMIT_COUNT 1)
+  string(REGEX MATCH "[0-9]+$" LibTorch_CUDA_MAJOR "${asks_for}")
 endif()
 
 include(FindPackageHandleStandardArgs)
@@ -36,11 +48,11 @@ if(NOT TARGET LibTorch::LibTorch)
     INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined")
 endif()
 
-if(LibTorch_CUDA AND LibTorch_C10_CUDA AND LibTorch_CUDA_INCLUDE_DIR AND NOT TARGET LibTorch::CUDA)
+if(LibTorch_CUDA AND LibTorch_C10_CUDA AND NOT "${LibTorch_CUDA_INCLUDE_DIRS}" MATCHES "NOTFOUND"
+    AND NOT TARGET LibTorch::CUDA)
   add_library(LibTorch::CUDA INTERFACE IMPORTED)
-  # The Python packages split CUDA's headers over several folders.
-  set(headers "${LibTorch_CUDA_INCLUDE_DIR}" ${LibTorch_NVIDIA})
   set_target_properties(LibTorch::CUDA PROPERTIES
-    INTERFACE_INCLUDE_DIRECTORIES "${headers}" INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${headers}"
+    INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_CUDA_INCLUDE_DIRS}"
+    INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${LibTorch_CUDA_INCLUDE_DIRS}"
     INTERFACE_LINK_LIBRARIES "LibTorch::LibTorch;${LibTorch_C10_CUDA};${LibTorch_CUDA}")
 endif()
