@@ -3,8 +3,12 @@
 #
 # nvcc is called as it is. CMake's own CUDA language links programs before it believes in a compiler, which takes a whole
 # toolkit, and stops where that fails; ours is at most left out.
-set(ISOTORCH_CUDA_ARCHITECTURES "" CACHE STRING
-  "Compute capabilities to compile kernels for, such as 90 or 80;86. Empty: those that LibTorch is built for")
+#
+# ISOTORCH_CUDA_ARCHITECTURES, as a CMake or an environment variable: the compute capabilities to compile for, such as 90 or
+# 80,86; otherwise those that LibTorch is built for.
+if(NOT ISOTORCH_CUDA_ARCHITECTURES)
+  string(REPLACE "," ";" ISOTORCH_CUDA_ARCHITECTURES "$ENV{ISOTORCH_CUDA_ARCHITECTURES}")
+endif()
 
 # Sets <flags> to what makes nvcc write code for each architecture that it knows, and PTX of the last for later ones.
 function(cuda_architecture_flags flags)

@@ -39,6 +39,8 @@ Environment:
   LIBTORCH               a LibTorch to use: the folder that holds lib and include
   ISOTORCH_HOME          where LibTorch and data are kept for all checkouts (default: the user's cache folder)
   ISOTORCH_TORCH_INDEX   a Python package index to install LibTorch from
+  CUDA_HOME              a CUDA toolkit, where LibTorch has CUDA (default: nvcc's on the PATH, /usr/local/cuda, /opt/cuda)
+  ISOTORCH_CUDA_ARCHITECTURES   compute capabilities to compile kernels for, such as 90 or 80,86 (default: LibTorch's)
   ISOTORCH_JOBS          how many compilers may run at once (default: by cores and free memory)`;
 
 const hash = {

@@ -93,6 +93,7 @@ export function findCuda(env = process.env) {
   return {
     nvcc: compilers.map((name) => version(name, /release (.*)/, env)),
     headers: homes.filter((home) => existsSync(`${home}/include/cuda_runtime_api.h`)),
+    architectures: env.ISOTORCH_CUDA_ARCHITECTURES,
   };
 }
 

@@ -3,8 +3,10 @@
 // it waits for others. Stricter than a device: a warp's function that one of its lanes doesn't call ends the process.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -36,38 +38,53 @@ struct Barrier {
   int64_t generation = 0;
 };
 
+// A coroutine: ucontext starts it, and _longjmp, which makes no system call, goes on with it.
 struct Thread {
   static constexpr size_t kStack = 64 << 10;
-  ucontext_t context;
+  ucontext_t start;
+  jmp_buf place;
   std::unique_ptr<char[]> stack{new char[kStack]};
   dim3 index;
-  bool done = false;
+  bool started = false, done = false;
 };
 
 inline std::vector<Thread> threads;
 inline std::vector<Barrier> warps;
-inline std::vector<std::array<char, 8>> slots;
+inline std::vector<std::array<std::array<char, 8>, 2>> slots;  // two, so that a fast lane's next number spares this one
 inline Barrier block;
 inline size_t current;
-inline ucontext_t scheduler;
+inline ucontext_t origin;
+inline jmp_buf scheduler;
 inline int64_t progress;
 inline const std::function<void()>* body;
 
+inline void Yield() {
+  if (_setjmp(threads[current].place) == 0) _longjmp(scheduler, 1);
+}
+
 inline void Wait(Barrier& barrier, int expected) {
+  int64_t mine = barrier.generation;
   if (++barrier.arrived == expected) {
     barrier.arrived = 0;
     barrier.generation++;
     progress++;
-    return;
   }
-  int64_t mine = barrier.generation;
-  while (barrier.generation == mine) swapcontext(&threads[current].context, &scheduler);
+  while (barrier.generation == mine) Yield();
 }
 
 inline void Run() {
   (*body)();
   threads[current].done = true;
   progress++;
+  _longjmp(scheduler, 1);
+}
+
+inline void Resume(Thread& thread) {
+  threadIdx = thread.index;
+  if (_setjmp(scheduler) != 0) return;
+  if (thread.started) _longjmp(thread.place, 1);
+  thread.started = true;
+  swapcontext(&origin, &thread.start);
 }
 
 inline void RunBlock(const std::function<void()>& work) {
@@ -79,13 +96,12 @@ inline void RunBlock(const std::function<void()>& work) {
   body = &work;
   for (size_t i = 0; i < count; i++) {
     Thread& thread = threads[i];
-    thread.done = false;
+    thread.started = thread.done = false;
     thread.index = dim3(unsigned(i % blockDim.x), unsigned(i / blockDim.x));
-    getcontext(&thread.context);
-    thread.context.uc_stack.ss_sp = thread.stack.get();
-    thread.context.uc_stack.ss_size = Thread::kStack;
-    thread.context.uc_link = &scheduler;
-    makecontext(&thread.context, Run, 0);
+    getcontext(&thread.start);
+    thread.start.uc_stack.ss_sp = thread.stack.get();
+    thread.start.uc_stack.ss_size = Thread::kStack;
+    makecontext(&thread.start, Run, 0);
   }
   for (bool left = true; left;) {
     left = false;
@@ -93,8 +109,7 @@ inline void RunBlock(const std::function<void()>& work) {
     for (current = 0; current < count; current++) {
       if (threads[current].done) continue;
       left = true;
-      threadIdx = threads[current].index;
-      swapcontext(&scheduler, &threads[current].context);
+      Resume(threads[current]);
     }
     if (left && progress == before) {
       std::fprintf(stderr, "threads wait for others that have gone another way\n");
@@ -107,15 +122,15 @@ template <class T, class Read>
 auto Exchange(T mine, Read read) {
   static_assert(sizeof(T) <= 8);
   size_t lane = current % 32, first = current - lane;
-  std::memcpy(slots[current].data(), &mine, sizeof mine);
-  Wait(warps[current / 32], 32);
-  auto result = read(lane, [first](size_t other) {
+  Barrier& warp = warps[current / 32];
+  size_t slot = warp.generation % 2;
+  std::memcpy(slots[current][slot].data(), &mine, sizeof mine);
+  Wait(warp, 32);
+  return read(lane, [first, slot](size_t other) {
     T theirs;
-    std::memcpy(&theirs, slots[first + other].data(), sizeof theirs);
+    std::memcpy(&theirs, slots[first + other][slot].data(), sizeof theirs);
     return theirs;
   });
-  Wait(warps[current / 32], 32);
-  return result;
 }
 
 }  // namespace host
@@ -146,7 +161,8 @@ template <class... Parameters>
 int cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Parameters... arguments) {
   static std::mutex one_at_a_time;
   std::lock_guard lock(one_at_a_time);
-  gridDim = config->gridDim, blockDim = config->blockDim;
+  gridDim = dim3(std::min(config->gridDim.x, 3u));  // the kernels loop where a grid is smaller than their work
+  blockDim = config->blockDim;
   std::function<void()> work = [&] { kernel(arguments...); };
   for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) host::RunBlock(work);
   return 0;
