@@ -48,9 +48,9 @@ struct Sides {
   }
 };
 
-// cuBLAS sums along the whole of d in one register, where the CPU's libraries stop now and then. In parts of at most
-// 256 its error stays below what near.h allows: for terms of one sign the rounding of k sums is about 0.4·√(k/3) in
-// units of u, 15 at four standard deviations.
+// A GEMM on the device may sum along the whole of d in one register, where the CPU's libraries stop now and then.
+// near.h allows κ up to 18. One chain of float32 additions, played on 20,000 pairs of features of one sign, has κ = 15
+// for k = 256, 20 for 512 and 40 for 2048; parts of 256 that are added have 10 for d = 512 and less for more.
 template <class T>
 void Products(const Sides<T>& sides, T* out) {
   constexpr int64_t kLongest = 256, kAligned = 4;
