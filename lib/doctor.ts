@@ -16,7 +16,7 @@ import {
   type SearchedPlace,
   searchLibTorch,
 } from './libtorch.js';
-import type { BuildInfo } from './native.js';
+import type { Accelerated, BuildInfo } from './native.js';
 
 export interface Problem {
   what: string;
@@ -35,6 +35,8 @@ export interface Diagnosis {
   addon: { path: string | null; builtFor: string | null; loads: boolean; milliseconds: number | null };
   /** What LibTorch says of itself, where it could be loaded. */
   runtime: (BuildInfo & { accelerator: string | null; devices: string[] }) | null;
+  /** Our libraries for the accelerator that LibTorch is built for, there or not. */
+  accelerated: Accelerated[];
   /** LibTorch's and OpenMP's libraries that the loaded addon has mapped, with their full paths. Linux only. */
   mapped: string[];
   cache: { path: string; writable: boolean; entries: { name: string; bytes: number }[] };
@@ -47,6 +49,7 @@ interface Probe {
   path?: string;
   milliseconds?: number;
   runtime?: Diagnosis['runtime'];
+  accelerated?: Accelerated[];
   mapped?: string[];
   error?: { code?: string; message: string };
 }
@@ -79,6 +82,7 @@ export async function diagnose(env: Environment = process.env): Promise<Diagnosi
     searched,
     addon,
     runtime: probe.runtime ?? null,
+    accelerated: probe.accelerated ?? [],
     mapped: probe.mapped ?? [],
     cache: await examineCache(env),
     data: await findData(),
@@ -91,7 +95,7 @@ export async function diagnose(env: Environment = process.env): Promise<Diagnosi
 
 /** The diagnosis as lines for a person. */
 export function renderDiagnosis(diagnosis: Diagnosis): string {
-  const { node, platform, libtorch, searched, addon, runtime, mapped, cache, data, problems } = diagnosis;
+  const { node, platform, libtorch, searched, addon, runtime, accelerated, mapped, cache, data, problems } = diagnosis;
   const lines: string[] = [`isotorch ${diagnosis.isotorch}`];
   const say = (name: string, ...values: string[]) => {
     for (const [index, value] of values.entries()) lines.push(`  ${(index === 0 ? name : '').padEnd(11)}${value}`);
@@ -110,6 +114,7 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
     say('threads', `${runtime.threads}, inter-op ${runtime.interopThreads}, CPU capability ${runtime.cpuCapability}`);
     say('devices', ['cpu', ...runtime.devices].join(', '));
   }
+  say('CUDA', ...accelerated.map(({ name, problem }) => `${name}: ${problem ?? 'loaded'}`));
   const folders = [...groupBy(mapped, dirname)];
   say('mapped', ...folders.map(([folder, paths]) => `${folder}: ${paths.map((path) => basename(path)).join(', ')}`));
   const entries = cache.entries.map(({ name, bytes }) => `${name} ${size(bytes)}`).join(', ');
@@ -146,11 +151,12 @@ function probeAddon(env: Environment): Probe {
     } catch {} // the import below says it in words
     try {
       const start = performance.now();
-      const { native } = await import(${JSON.stringify(new URL(`./native${here}`, import.meta.url).href)});
+      const { native, accelerated } = await import(${JSON.stringify(new URL(`./native${here}`, import.meta.url).href)});
       result.milliseconds = performance.now() - start;
       const accelerator = native.accelerator() ?? null;
       const devices = accelerator ? Array.from({ length: native.deviceCount() }, (_, i) => accelerator + ':' + i) : [];
       result.runtime = { ...native.buildInfo(), accelerator, devices };
+      result.accelerated = accelerated;
       if (process.platform === 'linux') {
         const files = readFileSync('/proc/self/maps', 'utf8').split('\\n').map((line) => line.slice(line.indexOf('/')));
         const ours = files.filter((file) => /^\\/.*\\/lib(gomp|omp|iomp5|c10|torch|isotorch|isomax)[^/]*\\.so[^/]*$/.test(file));
@@ -188,7 +194,7 @@ function loadingProblem({ code, message }: NonNullable<Probe['error']>): Problem
 }
 
 function findProblems(
-  { node, platform, libtorch, addon, runtime, mapped, cache }: Diagnosis,
+  { node, platform, libtorch, addon, runtime, accelerated, mapped, cache }: Diagnosis,
   env: Environment,
 ): Problem[] {
   const problems: Problem[] = [];
@@ -237,6 +243,17 @@ function findProblems(
             next: 'compare `nvidia-smi` with the CUDA version of this LibTorch; in a container, pass the GPU on',
           },
     );
+  }
+  for (const { name, library, problem } of runtime?.accelerator ? accelerated : []) {
+    if (problem === null) continue;
+    const loss = {
+      graphs: 'Captured steps are no CUDA graphs',
+      kernels: 'The distance head runs without kernels of its own',
+    };
+    problems.push({
+      what: `${loss[name]}: ${basename(library)} is not in use, ${problem}`,
+      next: `install the CUDA toolkit of LibTorch's CUDA version, or set CUDA_HOME to it, and ${setup}`,
+    });
   }
   if (!cache.writable) {
     problems.push({

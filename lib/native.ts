@@ -202,7 +202,9 @@ export interface NativeModule {
   /** Resolves with the handles of rows of each source and of the plan's columns; none after the last batch. */
   nextOfFeed(feed: number): Promise<Float64Array>;
   endFeed(feed: number): boolean;
-  /** An accelerator's plugin, for the whole process. */
+  /** A library that registers kernels or operators, for the whole process. */
+  openOperators(path: string): void;
+  /** An accelerator's plugin for device graphs, for the whole process. */
   openPlugin(path: string): void;
 
   loadScript(path: string, device: string | null): Promise<number>;
@@ -272,7 +274,7 @@ export function addonPath(): string {
   }
 }
 
-function load(): NativeModule {
+function load(): { native: NativeModule; accelerated: readonly Accelerated[] } {
   const { found: libtorch, searched } = searchLibTorch();
   if (!libtorch) throw libTorchNotFound(searched);
   const path = addonPath();
@@ -295,26 +297,47 @@ function load(): NativeModule {
   }
   module.setErrorClass(IsotorchError);
   process.once('exit', () => module.close());
-  openPlugin(module, libtorch.libraries, dirname(path));
-  return Object.freeze(module);
+  const cuda = libtorch.libraries.some((library) => basename(library) === 'libtorch_cuda.so');
+  const accelerated = cuda ? openCuda(module, dirname(path)) : [];
+  return { native: Object.freeze(module), accelerated };
 }
 
-/** Why the accelerator's plugin is not in use, where LibTorch has an accelerator and there is a reason. */
-export let pluginProblem: string | undefined;
-
-/** Without its plugin an accelerator works, but captured steps are replayed operator by operator. */
-function openPlugin(module: NativeModule, libraries: readonly string[], folder: string): void {
-  if (!libraries.some((library) => basename(library) === 'libtorch_cuda.so')) return;
-  const plugin = join(folder, 'libisotorch_cuda.so');
-  if (!existsSync(plugin)) {
-    pluginProblem = `${plugin} was not built: CUDA's headers were not found. Install a CUDA toolkit, or set CUDA_HOME, and run \`npm run setup\``;
-    return;
-  }
-  try {
-    module.openPlugin(plugin);
-  } catch (error) {
-    pluginProblem = (error as Error).message;
-  }
+/** One of our libraries for an accelerator. */
+export interface Accelerated {
+  /** What it is for. */
+  name: 'graphs' | 'kernels';
+  library: string;
+  /** Why it is not in use; null if it is. */
+  problem: string | null;
 }
 
-export const native: NativeModule = load();
+/**
+ * Everything works without these, but slower: captured steps are replayed operator by operator, and the distance head runs on
+ * LibTorch's own operators. So none of them keeps isotorch from starting; `isotorch doctor` tells what is wrong.
+ */
+export function openCuda(module: Pick<NativeModule, 'openPlugin' | 'openOperators'>, folder: string): Accelerated[] {
+  const open = (name: Accelerated['name'], file: string, how: (path: string) => void, takes: string): Accelerated => {
+    const library = join(folder, file);
+    let problem: string | null = null;
+    if (!existsSync(library)) problem = `it was not built, which takes ${takes}`;
+    else {
+      try {
+        how(library);
+      } catch (error) {
+        problem = (error as Error).message;
+      }
+    }
+    return { name, library, problem };
+  };
+  return [
+    open('graphs', 'libisotorch_cuda.so', module.openPlugin, "CUDA's headers of LibTorch's version"),
+    open('kernels', 'libisomax_cuda.so', module.openOperators, "nvcc and CUDA's headers of LibTorch's version"),
+  ];
+}
+
+const loaded = load();
+
+export const native: NativeModule = loaded.native;
+
+/** Our libraries for the accelerator that this LibTorch is built for, in use or not; none without one. */
+export const accelerated: readonly Accelerated[] = loaded.accelerated;

@@ -3,14 +3,14 @@
 // Node's own modules only: it runs before anything is installed. `node scripts/setup.mjs --help` lists the options.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { installLibTorch } from './setup/install.mjs';
 import { acquire } from './setup/lock.mjs';
 import { SetupError, Step, seconds } from './setup/progress.mjs';
 import { filesBelow, fingerprint, modulesOf, packagesDifference, readJson, writeJson } from './setup/stamps.mjs';
-import { checkNode, findTools, requireTools } from './setup/tools.mjs';
+import { checkNode, findCuda, findTools, requireTools } from './setup/tools.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const build = join(root, 'build');
@@ -21,6 +21,8 @@ const stampsFile = join(build, 'stamps.json');
 const recordFile = join(build, 'libtorch.json'); // read by lib/libtorch.ts
 const library = process.platform === 'win32' ? 'dll' : process.platform === 'darwin' ? 'dylib' : 'so';
 const products = ['isotorch.node', `libisotorch.${library}`, `libisomax.${library}`].map((name) => join(release, name));
+// Made where LibTorch has CUDA and its headers (and for the second one nvcc) are there; CMake says what it leaves out.
+const cudaProducts = ['libisotorch_cuda.so', 'libisomax_cuda.so'].map((name) => join(release, name));
 const memoryPerCompiler = 1.5e9; // bytes: LibTorch's headers are large
 
 const usage = `Usage: node scripts/setup.mjs [options]      (npm run setup, npm run build:native, …)
@@ -37,11 +39,21 @@ Environment:
   LIBTORCH               a LibTorch to use: the folder that holds lib and include
   ISOTORCH_HOME          where LibTorch and data are kept for all checkouts (default: the user's cache folder)
   ISOTORCH_TORCH_INDEX   a Python package index to install LibTorch from
+  CUDA_HOME              a CUDA toolkit, where LibTorch has CUDA (default: nvcc's on the PATH, /usr/local/cuda, /opt/cuda)
+  ISOTORCH_CUDA_ARCHITECTURES   compute capabilities to compile kernels for, such as 90 or 80,86 (default: LibTorch's)
   ISOTORCH_JOBS          how many compilers may run at once (default: by cores and free memory)`;
 
 const hash = {
-  native: (version) =>
-    fingerprint(root, ['native', 'cmake', 'CMakeLists.txt'], { version, ...headers(), target: platform() }),
+  native: ({ version, build: kind }) => {
+    // A CUDA toolkit that comes later is a reason to build.
+    const cuda = kind.startsWith('cu') ? { cuda: { kind, ...findCuda() } } : {};
+    return fingerprint(root, ['native', 'cmake', 'CMakeLists.txt'], {
+      version,
+      ...headers(),
+      target: platform(),
+      ...cuda,
+    });
+  },
   operators: (native) => {
     const sources = modulesOf(generator).filter((file) => !file.startsWith(generated)); // not its own output
     return fingerprint(
@@ -97,8 +109,9 @@ const libtorch = {
 const addon = {
   name: 'addon',
   due() {
-    known.native = hash.native(known.libtorch.version);
-    const missing = products.find((file) => !existsSync(file));
+    known.native = hash.native(known.libtorch);
+    const optional = (stamps().cuda ?? []).map((name) => join(release, name)); // what the last build made of them
+    const missing = [...products, ...optional].find((file) => !existsSync(file));
     if (missing) return 'not built';
     if (stamps().native !== known.native) return 'its sources or LibTorch have changed';
     return undefined; // the same version in another place needs no new build: the addon holds no paths
@@ -115,11 +128,16 @@ const addon = {
     const tool = join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
     const common = ['--directory', root, '--out', tree, `--CDLIBTORCH=${path}`];
     const next = 'read the first error above; `npm run clean` and a new run start from nothing';
+    for (const file of cudaProducts) rmSync(file, { force: true }); // one of another LibTorch must not be opened
     await step.run(process.execPath, [tool, 'configure', ...common], {
       cwd: root,
       next,
       label: 'configuring',
-      show: nativeLine,
+      show(line) {
+        const what = /^-- Left out: (.*)$/.exec(line)?.[1];
+        if (what) step.note(`without ${what}`);
+        return nativeLine(line);
+      },
     });
     await step.run(process.execPath, [tool, 'build', ...common, '--parallel', String(jobs())], {
       cwd: root,
@@ -130,7 +148,8 @@ const addon = {
     const missing = products.find((file) => !existsSync(file));
     if (missing) throw new SetupError(`The build ended well, but ${missing} is not there`, { next });
     writeRecord(); // before anything loads the addon: the finder goes by it
-    stamp({ native: known.native });
+    const cuda = cudaProducts.filter((file) => existsSync(file)).map((file) => basename(file));
+    stamp({ native: known.native, cuda });
     return `built for LibTorch ${known.libtorch.version}`;
   },
 };

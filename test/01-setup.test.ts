@@ -65,6 +65,20 @@ describe('what is out of date', async () => {
     expect(stamps.fingerprint(folder, ['native'], { version: '2.14.0' })).not.toBe(first);
   });
 
+  it('is seen where a CUDA toolkit comes later', async () => {
+    const { findCuda } = (await import(setupModule('tools'))) as { findCuda(env: Environment): object };
+    const env = bare({ CUDA_HOME: join(folder, 'cuda') });
+    const found = [JSON.stringify(findCuda(env))];
+    const add = (path: string, content: string) => {
+      mkdirSync(dirname(join(folder, 'cuda', path)), { recursive: true });
+      writeFileSync(join(folder, 'cuda', path), content, { mode: 0o755 });
+      found.push(JSON.stringify(findCuda(env)));
+    };
+    add('include/cuda_runtime_api.h', '');
+    add('bin/nvcc', "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'");
+    expect(new Set(found).size).toBe(onLinux ? 3 : 2);
+  });
+
   it('compares node_modules with the lock file', () => {
     const wanted = {
       '': {},

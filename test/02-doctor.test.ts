@@ -48,6 +48,17 @@ describe('a machine in order', async () => {
     expect(diagnosis.mapped.filter((file) => file.includes('/libgomp'))).toHaveLength(1);
   });
 
+  it('says of each library for CUDA whether it is in use, where LibTorch has CUDA', () => {
+    expect(diagnosis.accelerated.length).toBe(diagnosis.libtorch?.build.startsWith('cu') ? 2 : 0);
+    const accelerated = [
+      { name: 'graphs' as const, library: '/x/libisotorch_cuda.so', problem: null },
+      { name: 'kernels' as const, library: '/x/libisomax_cuda.so', problem: 'it was not built' },
+    ];
+    expect(renderDiagnosis({ ...diagnosis, accelerated })).toMatch(
+      /^ {2}CUDA {7}graphs: loaded\n {13}kernels: it was not built$/m,
+    );
+  });
+
   it('reads well, and survives JSON', () => {
     expect(text).toContain(`LibTorch   ${diagnosis.libtorch?.version}`);
     expect(text).toMatch(/^ {2}threads {4}\d+, inter-op \d+, CPU capability \w+/m);

@@ -294,11 +294,22 @@ Napi::Value DescribeRecord(const Napi::CallbackInfo& info, Environment& environm
 
 std::array<std::atomic<const Plugin*>, c10::COMPILE_TIME_MAX_DEVICE_TYPES> plugins{};
 
+void* OpenForGood(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr) throw Misuse("ERR_LIBTORCH", std::string("Could not open the library: ") + dlerror());
+  return library;
+}
+
+// openOperators(path): a library that registers kernels or operators with LibTorch while it is opened, and no more.
+Napi::Value OpenOperators(const Napi::CallbackInfo& info, Environment&) {
+  OpenForGood(StringArgument(info, 0, "path"));
+  return info.Env().Undefined();
+}
+
 // openPlugin(path): an accelerator's plugin, for all environments of the process.
 Napi::Value OpenPlugin(const Napi::CallbackInfo& info, Environment&) {
   std::string path = StringArgument(info, 0, "path");
-  void* library = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr) throw Misuse("ERR_LIBTORCH", std::string("Could not open the plugin: ") + dlerror());
+  void* library = OpenForGood(path);
   auto get = reinterpret_cast<const Plugin* (*)()>(dlsym(library, "isotorch_plugin"));
   const Plugin* plugin = get ? get() : nullptr;
   if (plugin == nullptr || plugin->version != kPluginVersion)
@@ -324,6 +335,7 @@ void ExportCapture(Napi::Env env, Napi::Object exports) {
   Export<AddStepTo>(env, exports, "addStep");
   Export<SendRun>(env, exports, "sendRun");
   Export<EndRun>(env, exports, "endRun");
+  Export<OpenOperators>(env, exports, "openOperators");
   Export<OpenPlugin>(env, exports, "openPlugin");
   Export<DescribeRecord>(env, exports, "describeRecord");
 }

@@ -16,6 +16,7 @@
 
 #include <vector>
 
+#include "checks.h"
 #include "parallel.h"
 #include "working.h"
 
@@ -24,18 +25,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-void CheckInputs(const at::Tensor& logits, const at::Tensor& labels, double scale) {
-  TORCH_CHECK(logits.dim() == 2 && labels.dim() == 1 && labels.sym_size(0) == logits.sym_size(0),
-              "expected logits of shape [N, C] and labels of shape [N], received shapes ", logits.sym_sizes(), " and ",
-              labels.sym_sizes());
-  TORCH_CHECK(at::isFloatingType(logits.scalar_type()), "expected logits of a floating dtype, received ",
-              logits.scalar_type());
-  TORCH_CHECK(labels.scalar_type() == at::kLong, "expected labels of dtype int64, received ", labels.scalar_type());
-  TORCH_CHECK(logits.device() == labels.device(), "expected logits and labels on the same device, received ",
-              logits.device(), " and ", labels.device());
-  TORCH_CHECK(scale > 0, "expected a scale above 0, received ", scale);
-}
 
 at::Tensor EntropicLoss(const at::Tensor& logits, const at::Tensor& labels, double scale) {
   static auto op = c10::Dispatcher::singleton()
@@ -54,7 +43,7 @@ at::Tensor EntropicLossBackward(const at::Tensor& grad, const at::Tensor& logits
 
 // On any device, from ATen's operators, to be differentiated again or not.
 at::Tensor EntropicLossAnywhere(const at::Tensor& logits, const at::Tensor& labels, double scale) {
-  CheckInputs(logits, labels, scale);
+  CheckLossInputs(logits, labels, scale);
   constexpr int64_t kIgnoreNone = -(int64_t{1} << 62);  // the default, −100, would let a wrong label pass in silence
   at::Tensor scaled = logits.to(WorkingType(logits)).mul(scale);
   return at::cross_entropy_loss(scaled, labels, {}, at::Reduction::Mean, kIgnoreNone).to(logits.scalar_type());
@@ -78,7 +67,7 @@ void CheckLabels(const at::Tensor& labels, int64_t classes) {
 }
 
 at::Tensor EntropicLossCpu(const at::Tensor& logits, const at::Tensor& labels_, double scale) {
-  CheckInputs(logits, labels_, scale);
+  CheckLossInputs(logits, labels_, scale);
   at::Tensor z = Working(logits), labels = labels_.contiguous();
   int64_t n = z.size(0), c = z.size(1);
   CheckLabels(labels, c);
@@ -98,7 +87,7 @@ at::Tensor EntropicLossCpu(const at::Tensor& logits, const at::Tensor& labels_, 
 
 at::Tensor EntropicLossBackwardCpu(const at::Tensor& grad, const at::Tensor& logits, const at::Tensor& labels_,
                                    double scale) {
-  CheckInputs(logits, labels_, scale);
+  CheckLossInputs(logits, labels_, scale);
   at::Tensor z = Working(logits), labels = labels_.contiguous(), out = at::empty_like(z);
   int64_t n = z.size(0), c = z.size(1);
   CheckLabels(labels, c);
@@ -144,7 +133,7 @@ at::Tensor EntropicLossAutocast(const at::Tensor& logits, const at::Tensor& labe
 
 // Shapes alone.
 at::Tensor EntropicLossMeta(const at::Tensor& logits, const at::Tensor& labels, double scale) {
-  CheckInputs(logits, labels, scale);
+  CheckLossInputs(logits, labels, scale);
   return at::empty({}, logits.options());
 }
 

@@ -53,11 +53,6 @@ inline double Total(Vector<T> v) {
 }
 
 template <class T>
-constexpr T kSmallestNormal = T(1.1754943508222875e-38);
-template <>
-constexpr double kSmallestNormal<double> = 2.2250738585072014e-308;
-
-template <class T>
 inline T Root(T x) {
   return T(sizeof(T) == 4 ? __builtin_sqrtf(float(x)) : __builtin_sqrt(double(x)));
 }
@@ -157,10 +152,8 @@ template <class T>
 int64_t Coefficients(const T* grad, const T* logits, int64_t n, T f2, const T* p2, T* a) {
   int near = 0;
   for (int64_t j = 0; j < n; j++) {
-    T z = logits[j];
-    T value = z == 0 ? T(0) : grad[j] / -z;
-    a[j] = value > -kSmallestNormal<T> && value < kSmallestNormal<T> ? T(0) : value;
-    near += IsNear(z, f2 + p2[j]);
+    a[j] = Coefficient(grad[j], logits[j]);
+    near += IsNear(logits[j], f2 + p2[j]);
   }
   return near;
 }
@@ -243,10 +236,7 @@ template <class T>
 void EntropicGradient(const T* z, T scale, int64_t n, int64_t label, double factor, T* out) {
   Exponentials(z, scale, Largest(z, n), n, out);
   T share = T(factor / double(SumOf(out, n)));
-  for (int64_t j = 0; j < n; j++) {
-    T value = share * out[j];
-    out[j] = value > -kSmallestNormal<T> && value < kSmallestNormal<T> ? T(0) : value;
-  }
+  for (int64_t j = 0; j < n; j++) out[j] = Normal(share * out[j]);
   out[label] -= T(factor);
 }
 

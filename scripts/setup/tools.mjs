@@ -86,6 +86,17 @@ export function findPython(env = process.env) {
   });
 }
 
+/** What of CUDA's toolkit a build may find, where cmake/FindLibTorch.cmake looks too. It is used if LibTorch has CUDA. */
+export function findCuda(env = process.env) {
+  const homes = [env.CUDA_HOME, env.CUDA_PATH, '/usr/local/cuda', '/opt/cuda'].filter(Boolean);
+  const compilers = ['nvcc', ...homes.map((home) => `${home}/bin/nvcc`)];
+  return {
+    nvcc: compilers.map((name) => version(name, /release (.*)/, env)),
+    headers: homes.filter((home) => existsSync(`${home}/include/cuda_runtime_api.h`)),
+    architectures: env.ISOTORCH_CUDA_ARCHITECTURES,
+  };
+}
+
 /** Throws one error that names every missing tool and the command that installs them. `wanted`: keys of `findTools`. */
 export function requireTools(tools, wanted) {
   const missing = wanted.filter((name) => tools[name] === undefined);

@@ -1,0 +1,4 @@
+// See cuda_runtime.h.
+#pragma once
+
+using cudaStream_t = struct Stream*;
