@@ -25,7 +25,7 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
       head.readBigUInt64LE() + 8n <= BigInt(size) &&
       head.readBigUInt64LE() >= 2n &&
       head[8] === 0x7b,
-    'a safetensors file, which isotorch can’t read yet',
+    'a safetensors file: read it with loadSafetensors()',
   ],
   [
     (head) => starts(head, 'PYTORCH1'),
