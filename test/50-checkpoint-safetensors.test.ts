@@ -126,7 +126,7 @@ describe('there and back', () => {
       for (const [name, tensor] of Object.entries(tensors)) expect(loaded.get(name)?.equal(tensor)).toBe(true);
       for (const tensor of loaded.values()) tensor.dispose();
     }
-    expect(memory()).toEqual(before);
+    expect(memory().tensors).toBeLessThanOrEqual(before.tensors);
   });
 
   it('a network', async () => {
@@ -169,7 +169,7 @@ describe('options', () => {
       const some = await loadSafetensors(path, { keys: ['h', 'i', 'h'], mmap });
       expect([...some.keys()]).toEqual(['i', 'h']);
       for (const tensor of [...loaded.values(), ...some.values()]) tensor.dispose();
-      expect(memory()).toEqual(before);
+      expect(memory().tensors).toBeLessThanOrEqual(before.tensors);
     }
     await expect(loadSafetensors(path, { keys: ['i', 'v'] })).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',

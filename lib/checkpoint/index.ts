@@ -1,3 +1,13 @@
+export { type Conversion, type ConvertOptions, convertCheckpoint } from './convert.js';
+export type { CheckpointFormat } from './formats.js';
+export {
+  type CheckpointNode,
+  type GroupNode,
+  type Inspection,
+  inspectCheckpoint,
+  type TensorNode,
+  type ValueNode,
+} from './inspect.js';
 export { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from './pickle/values.js';
 export {
   type LoadSafetensorsOptions,
