@@ -84,6 +84,8 @@ export async function openSafetensors(
 
 export class SafetensorsFile implements AsyncDisposable {
   private closed = false;
+  /** The mapped file as elements of each dtype. */
+  private readonly elements = new Map<DType, Tensor>();
 
   private constructor(
     private readonly source: ByteSource,
@@ -164,6 +166,7 @@ export class SafetensorsFile implements AsyncDisposable {
     if (this.closed) return;
     this.closed = true;
     this.mapping?.dispose();
+    for (const tensor of this.elements.values()) tensor.dispose();
     await this.source.close();
   }
 
@@ -238,13 +241,32 @@ export class SafetensorsFile implements AsyncDisposable {
     const { start, end, shape, stored } = entry;
     const size = stored.bits / 8;
     return tidy(() => {
-      const bytes = file.narrow(0, start, end - start);
       // LibTorch's kernels rely on it.
-      if (dtype === 'bool' && bytes.gt(1).any().item()) throw this.badBoolean(entry);
-      if (start % size !== 0) return bytes.clone().view(dtype).view(shape);
+      if (
+        dtype === 'bool' &&
+        file
+          .narrow(0, start, end - start)
+          .gt(1)
+          .any()
+          .item()
+      )
+        throw this.badBoolean(entry);
+      if (start % size !== 0)
+        return file
+          .narrow(0, start, end - start)
+          .clone()
+          .view(dtype)
+          .view(shape);
       // set_() and not a view of the file's bytes: views would share one version counter, and a change to one tensor would
       // count as a change to all of them in autograd's eyes.
-      const elements = file.narrow(0, 0, end - (end % size)).view(dtype);
+      let elements = this.elements.get(dtype);
+      if (!elements) {
+        elements = file
+          .narrow(0, 0, file.numel() - (file.numel() % size))
+          .view(dtype)
+          .keep();
+        this.elements.set(dtype, elements);
+      }
       return torch.empty([0], { dtype }).set_(elements, start / size, shape, stridesOf(shape));
     });
   }
