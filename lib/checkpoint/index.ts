@@ -1,13 +1,13 @@
 export { type Conversion, type ConvertOptions, convertCheckpoint } from './convert.js';
 export type { CheckpointFormat } from './formats.js';
 export {
+  type CheckpointGroup,
+  type CheckpointInspection,
   type CheckpointNode,
-  type GroupNode,
-  type Inspection,
+  type CheckpointTensor,
+  type CheckpointValue,
   inspectCheckpoint,
-  type TensorNode,
-  type ValueNode,
-} from './inspect.js';
+} from './inspectCheckpoint.js';
 export { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from './pickle/values.js';
 export {
   type LoadSafetensorsOptions,

@@ -3,7 +3,7 @@
 
 import { Tensor } from '../tensor/index.js';
 import { itemSize, type SavedDType } from './dtypes.js';
-import type { CheckpointNode, GroupNode } from './inspect.js';
+import type { CheckpointGroup, CheckpointNode } from './inspectCheckpoint.js';
 import { Complex, isTuple, TorchDType } from './pickle/values.js';
 import { loadTorch } from './torchFile.js';
 
@@ -44,7 +44,7 @@ function describe(object: unknown, tensors: Set<Tensor>): CheckpointNode {
   return walk(object, '');
 }
 
-function childrenOf(item: unknown): { type: GroupNode['type']; entries: [string, unknown][] } | undefined {
+function childrenOf(item: unknown): { type: CheckpointGroup['type']; entries: [string, unknown][] } | undefined {
   if (item instanceof Map)
     return {
       type: 'dict',

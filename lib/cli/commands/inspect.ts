@@ -1,7 +1,7 @@
 // `isotorch inspect`: what is in a checkpoint.
 
 import { Command } from 'commander';
-import type { CheckpointNode, Inspection } from '../../checkpoint/index.js';
+import type { CheckpointInspection, CheckpointNode } from '../../checkpoint/index.js';
 
 const help = `
 It reads files of torch.save (.pt, .pth, .th, .ckpt, .bin) and safetensors; their bytes tell what they are,
@@ -33,7 +33,7 @@ interface Line {
   readonly columns: readonly string[];
 }
 
-function render(file: string, { format, metadata, tensors, elements, nbytes, tree }: Inspection): string {
+function render(file: string, { format, metadata, tensors, elements, nbytes, tree }: CheckpointInspection): string {
   const kind = format === 'torch' ? 'a file of torch.save' : 'safetensors';
   const totals = `${count(tensors, 'tensor')}, ${count(elements, 'element')}, ${bytes(nbytes)}`;
   const texts = Object.entries(metadata).map(([name, text]) => `  ${printable(name)} = ${printable(text)}`);

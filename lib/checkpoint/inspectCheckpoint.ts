@@ -5,7 +5,7 @@ import { openSafetensors } from './safetensors/reader.js';
 import { openSource } from './source.js';
 import { inspectTorchTree } from './torchTree.js';
 
-export interface TensorNode {
+export interface CheckpointTensor {
   readonly type: 'tensor';
   /** As isotorch calls it; the file's own name where isotorch has none. */
   readonly dtype: string;
@@ -13,20 +13,20 @@ export interface TensorNode {
   readonly nbytes: number;
 }
 
-export interface GroupNode {
+export interface CheckpointGroup {
   readonly type: 'dict' | 'list' | 'tuple' | 'set';
   readonly entries: readonly (readonly [key: string, node: CheckpointNode])[];
 }
 
 /** Anything else, in a few words: `0.1`, `"adam"`, `[0, 1, 2, …] (62)`. */
-export interface ValueNode {
+export interface CheckpointValue {
   readonly type: 'value';
   readonly value: string;
 }
 
-export type CheckpointNode = TensorNode | GroupNode | ValueNode;
+export type CheckpointNode = CheckpointTensor | CheckpointGroup | CheckpointValue;
 
-export interface Inspection {
+export interface CheckpointInspection {
   readonly format: CheckpointFormat;
   /** Texts about the file; PyTorch's files have none. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ export interface Inspection {
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, which is named, or damaged.
  * @example (await inspectCheckpoint('model.safetensors')).nbytes;
  */
-export async function inspectCheckpoint(file: string | Uint8Array): Promise<Inspection> {
+export async function inspectCheckpoint(file: string | Uint8Array): Promise<CheckpointInspection> {
   const source = await openSource(file);
   const format = await formatOf(source).finally(() => source.close());
   const { metadata, tree, nbytes } =
