@@ -5,6 +5,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { python } from '../test/support/python.js';
 import { machine, type Row, type Suite } from './compare.js';
 import { Peer } from './peer.js';
+import { checkpoint } from './suites/checkpoint.js';
 import { data } from './suites/data.js';
 import { epoch } from './suites/epoch.js';
 import { gpu } from './suites/gpu.js';
@@ -14,7 +15,7 @@ import { ops } from './suites/ops.js';
 import { startup } from './suites/startup.js';
 import { step } from './suites/step.js';
 
-const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, epoch, gpu };
+const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, checkpoint, epoch, gpu };
 /** What `all` runs: `gpu` is the accelerator's, and on the CPU only a miniature of it. */
 const all = Object.keys(suites).filter((name) => name !== 'gpu');
 

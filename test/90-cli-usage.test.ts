@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const noLibTorch = { LIBTORCH: '/nowhere' };
 
 describe('help', () => {
-  it.each(['train', 'evaluate', 'data', 'doctor', 'quickstart'])(
+  it.each(['train', 'evaluate', 'inspect', 'convert', 'data', 'doctor', 'quickstart'])(
     'of %s says what it does and shows two examples',
     (name) => {
       const command = makeProgram().commands.find((each) => each.name() === name)!;
@@ -51,6 +51,9 @@ describe('wrong usage', () => {
     [['train', '--out', 'x', '--loss', 'hinge'], /'hinge' is invalid.*softmax, isomax, isomaxplus/s],
     [['train', '--out', 'x', '--epochs', '0'], /whole number of 1 or more/],
     [['evaluate'], /run directory or --weights/],
+    [['inspect'], /missing required argument 'file'/],
+    [['convert', 'a.pt', 'b.pt', '--rename', 'module.'], /old=new, such as 'module\.='/],
+    [['convert', 'a.pt', 'b.pt', '--dtype', 'int8'], /float32, float16, bfloat16/],
     [['data', 'get', 'imagenet'], /fashion-mnist, mnist/],
   ])('%j ends with code 2 and says what was expected', async (args, message) => {
     const { code, stdout, stderr } = await isotorch(args, { cwd: folder, env: noLibTorch });

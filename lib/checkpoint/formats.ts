@@ -7,6 +7,10 @@ import type { ByteSource } from './source.js';
 /** Enough for the marker of a tar archive. */
 const headLength = 512;
 
+/** A length that the file has, and a header in braces. */
+const looksLikeSafetensors = (head: Buffer, size: number): boolean =>
+  head.length > 9 && head.readBigUInt64LE() + 8n <= BigInt(size) && head.readBigUInt64LE() >= 2n && head[8] === 0x7b;
+
 /** In words that follow "it is …", with what to do. The first that matches counts. */
 const others: readonly [matches: (head: Buffer, size: number) => boolean, what: string][] = [
   [
@@ -19,14 +23,7 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
     'a tar archive, the format of PyTorch’s checkpoints before 0.1.10, which isotorch can’t read yet. Convert it in Python: ' +
       'torch.save(torch.load(path, map_location="cpu", weights_only=False), new_path), if you trust the file: this may execute code in it',
   ],
-  [
-    (head, size) =>
-      head.length > 9 &&
-      head.readBigUInt64LE() + 8n <= BigInt(size) &&
-      head.readBigUInt64LE() >= 2n &&
-      head[8] === 0x7b,
-    'a safetensors file, which isotorch can’t read yet',
-  ],
+  [(head, size) => looksLikeSafetensors(head, size), 'a safetensors file: read it with loadSafetensors()'],
   [
     (head) => starts(head, 'PYTORCH1'),
     'a container of a PyTorch development version before 1.0, which today’s PyTorch doesn’t read either',
@@ -50,6 +47,15 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
 ];
 
 const starts = (head: Buffer, text: string): boolean => head.subarray(0, text.length).toString('latin1') === text;
+
+export type CheckpointFormat = 'torch' | 'safetensors';
+
+/** Which reader takes it: told from its bytes, then from its name; `torch` for all else, since that reader names what it is. */
+export async function formatOf(source: ByteSource): Promise<CheckpointFormat> {
+  const head = Buffer.from(await source.readRange(0, Math.min(headLength, source.size)));
+  if (looksLikeSafetensors(head, source.size)) return 'safetensors';
+  return source.name.endsWith('.safetensors') && !starts(head, 'PK\x03\x04') ? 'safetensors' : 'torch';
+}
 
 /** Passes for zip archives. @throws ERR_FORMAT, saying what else it is. */
 export async function expectZip(source: ByteSource): Promise<void> {

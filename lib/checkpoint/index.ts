@@ -1,2 +1,23 @@
+export { type Conversion, type ConvertOptions, convertCheckpoint } from './convert.js';
+export type { CheckpointFormat } from './formats.js';
+export {
+  type CheckpointGroup,
+  type CheckpointInspection,
+  type CheckpointNode,
+  type CheckpointTensor,
+  type CheckpointValue,
+  inspectCheckpoint,
+} from './inspectCheckpoint.js';
 export { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from './pickle/values.js';
+export {
+  type LoadSafetensorsOptions,
+  type LoadTensorOptions,
+  loadSafetensors,
+  type OpenSafetensorsOptions,
+  openSafetensors,
+  SafetensorsDict,
+  type SafetensorsFile,
+  type SafetensorsInfo,
+} from './safetensors/reader.js';
+export { type SaveSafetensorsOptions, saveSafetensors } from './safetensors/writer.js';
 export { type LoadTorchOptions, loadTorch, saveTorch } from './torchFile.js';

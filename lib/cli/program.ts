@@ -1,13 +1,15 @@
-// The command line: five commands, one way to print help, to fail and to end. Each command parses its arguments, calls a
+// The command line: seven commands, one way to print help, to fail and to end. Each command parses its arguments, calls a
 // function of the library and prints; what it does can be done from TypeScript just as well.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageFolder } from '../libtorch.js';
+import { convertCommand } from './commands/convert.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { inspectCommand } from './commands/inspect.js';
 import { quickstartCommand } from './commands/quickstart.js';
 import { trainCommand } from './commands/train.js';
 import { exitCodes, reportFailure } from './failure.js';
@@ -33,8 +35,8 @@ export function makeProgram(): Command {
     .helpCommand('help [command]', 'the same')
     .showHelpAfterError('Next: `isotorch help <command>` explains its options.')
     .addHelpText('after', epilogue);
-  for (const make of [quickstartCommand, trainCommand, evaluateCommand, dataCommand, doctorCommand])
-    program.addCommand(make());
+  const commands = [quickstartCommand, trainCommand, evaluateCommand, inspectCommand, convertCommand];
+  for (const make of [...commands, dataCommand, doctorCommand]) program.addCommand(make());
   inherit(program);
   return program;
 }

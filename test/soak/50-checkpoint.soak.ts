@@ -13,6 +13,7 @@ import type { Tensor } from '../../lib/tensor/index.js';
 import { fuzz } from '../support/checkpointFuzz.js';
 import { killWhileSaving, withFolder } from '../support/checkpoints.js';
 import { python } from '../support/python.js';
+import { fuzzSafetensors } from '../support/safetensorsFuzz.js';
 
 /** How much to do: 1 is the full soak. */
 const scale = Number(process.env.ISOTORCH_SOAK ?? 1);
@@ -30,6 +31,18 @@ describe('damage', () => {
         highest = Math.max(highest, process.memoryUsage().rss - before);
       }
       expect(highest).toBeLessThan(256 * 2 ** 20);
+    }, 3_600_000);
+  }
+});
+
+describe('damage to safetensors', () => {
+  for (const target of ['file', 'header'] as const) {
+    const rounds = Math.ceil(100 * scale);
+    it(`a ${target}, ${rounds} thousand times`, async () => {
+      for (let seed = 100; seed < 100 + rounds; seed++) {
+        const { slowest } = await fuzzSafetensors(target, 1000, seed);
+        expect(slowest).toBeLessThan(2000);
+      }
     }, 3_600_000);
   }
 });

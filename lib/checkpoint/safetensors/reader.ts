@@ -1,0 +1,305 @@
+// Reads safetensors files (format specification: the README of huggingface/safetensors): all of one, or one tensor of many.
+// Only the header is read to open a file; a tensor's bytes are read, or mapped, when it is asked for.
+
+import { expected, IsotorchError } from '../../errors.js';
+import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
+import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import { type ByteSource, openSource } from '../source.js';
+import { chunksOf, readAhead } from './chunks.js';
+import type { StoredDType } from './dtypes.js';
+import { type Entry, type Header, readHeader } from './header.js';
+
+export interface OpenSafetensorsOptions {
+  /**
+   * Map the file into memory instead of reading it: tensors on the CPU are then windows onto it, whose pages come from
+   * the disk when they are first used. Changes to them stay private. The file must not be shortened while they are alive:
+   * the system ends processes that touch what is gone. Default false.
+   */
+  mmap?: boolean;
+}
+
+export interface LoadTensorOptions {
+  /** Where tensors go. Default `'cpu'`. */
+  device?: Device;
+  /** Converts floating-point tensors; integers, booleans and complex numbers stay. By default all stay. */
+  dtype?: DType;
+}
+
+export interface LoadSafetensorsOptions extends OpenSafetensorsOptions, LoadTensorOptions {
+  /** Load these only. Default: all. */
+  keys?: readonly string[];
+}
+
+export interface SafetensorsInfo {
+  /** The tensor's dtype; the file's own name of it for F4 and F6, which isotorch can't load. */
+  readonly dtype: DType | StoredDType;
+  readonly shape: readonly number[];
+  readonly nbytes: number;
+}
+
+/** Tensors by name, in the order of their data, with the file's texts about itself. */
+export class SafetensorsDict extends Map<string, Tensor> {
+  /** `__metadata__` of the file, such as `format → pt`. `saveSafetensors` writes it again. */
+  metadata: ReadonlyMap<string, string> = new Map();
+}
+
+/**
+ * Reads a safetensors file (`safetensors.torch.load_file`).
+ *
+ * @param file a path, or the file's bytes
+ * @returns a Map of tensors that `module.loadStateDict` takes, with `metadata`
+ * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it breaks any rule of the format, naming it; ERR_DTYPE for
+ *   dtypes below a byte (F4, F6); ERR_ARGUMENT for `keys` that it doesn't have, and for `mmap` of bytes.
+ * @example net.loadStateDict(await loadSafetensors('model.safetensors'));
+ */
+export async function loadSafetensors(
+  file: string | Uint8Array,
+  options: LoadSafetensorsOptions = {},
+): Promise<SafetensorsDict> {
+  const opened = await openSafetensors(file, options);
+  try {
+    return await opened.load(options.keys, options);
+  } finally {
+    await opened.close();
+  }
+}
+
+/**
+ * Opens a safetensors file (`safetensors.safe_open`): its header is read and checked, its tensors when you ask for them.
+ *
+ * @throws as `loadSafetensors`
+ * @example
+ * await using file = await openSafetensors('model.safetensors');
+ * for (const key of file.keys) console.log(key, file.info(key).shape);
+ * const embedding = await file.get('embedding.weight'); // reads the bytes of this one
+ */
+export async function openSafetensors(
+  file: string | Uint8Array,
+  { mmap = false }: OpenSafetensorsOptions = {},
+): Promise<SafetensorsFile> {
+  if (typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
+  if (mmap && typeof file !== 'string') throw expected('a path, since only files can be mapped,', 'file', file);
+  return await SafetensorsFile.from(await openSource(file), mmap);
+}
+
+export class SafetensorsFile implements AsyncDisposable {
+  private closed = false;
+  /** The mapped file as elements of each dtype. */
+  private readonly elements = new Map<DType, Tensor>();
+
+  private constructor(
+    private readonly source: ByteSource,
+    private readonly header: Header,
+    /** All bytes of the file. */
+    private readonly mapping: Tensor | undefined,
+  ) {}
+
+  /** Takes the source over: it is closed here, or when this fails. */
+  static async from(source: ByteSource, mmap = false): Promise<SafetensorsFile> {
+    try {
+      const header = await readHeader(source);
+      // Its size was checked against the header; LibTorch refuses files that have become shorter since.
+      const mapping = mmap ? torch.fromFile(source.name, false, source.size, { dtype: 'uint8' }) : undefined;
+      return new SafetensorsFile(source, header, mapping);
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  /** Names, in the order of their data. */
+  get keys(): string[] {
+    return [...this.header.entries.keys()];
+  }
+
+  /** `__metadata__`: texts about the file. */
+  get metadata(): ReadonlyMap<string, string> {
+    return this.header.metadata;
+  }
+
+  /** Of one tensor, without reading it. @throws ERR_ARGUMENT if there is none of this name. */
+  info(key: string): SafetensorsInfo {
+    const { stored, shape, start, end } = this.entry(key);
+    return { dtype: stored.dtype ?? stored.name, shape: [...shape], nbytes: end - start };
+  }
+
+  /** One tensor: reads its bytes and no others. @throws ERR_ARGUMENT if there is none of this name. */
+  async get(key: string, options: LoadTensorOptions = {}): Promise<Tensor> {
+    return (await this.load([key], options)).get(key) as Tensor;
+  }
+
+  /**
+   * Rows `from` to before `to` of a tensor's first dimension: reads their bytes and no others.
+   * @throws ERR_ARGUMENT if there is no such tensor; ERR_INDEX if it doesn't have these rows.
+   */
+  async slice(key: string, from: number, to: number, options: LoadTensorOptions = {}): Promise<Tensor> {
+    const entry = this.entry(key);
+    const [rows, ...rest] = entry.shape;
+    const within = Number.isSafeInteger(from) && Number.isSafeInteger(to) && 0 <= from && from <= to;
+    if (rows === undefined || !within || to > rows)
+      throw new IsotorchError(
+        'ERR_INDEX',
+        `Expected rows within 0 and ${rows ?? 0} of ${JSON.stringify(key)} but received ${from} to ${to}`,
+      );
+    const row = rows === 0 ? 0 : (entry.end - entry.start) / rows;
+    const part = {
+      ...entry,
+      shape: [to - from, ...rest],
+      start: entry.start + from * row,
+      end: entry.start + to * row,
+    };
+    return (await this.loadEntries([part], options)).get(key) as Tensor;
+  }
+
+  /** Tensors with these names, by default all. If one fails, none is left behind. */
+  async load(keys: readonly string[] = this.keys, options: LoadTensorOptions = {}): Promise<SafetensorsDict> {
+    if (!Array.isArray(keys)) throw expected('an array of names', 'keys', keys);
+    const entries = [...new Set(keys)].map((key) => this.entry(key));
+    return await this.loadEntries(
+      entries.sort((a, b) => a.start - b.start || a.end - b.end),
+      options,
+    );
+  }
+
+  /** Tensors stay as they are. Closing twice does nothing. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.mapping?.dispose();
+    for (const tensor of this.elements.values()) tensor.dispose();
+    await this.source.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private entry(key: string): Entry {
+    const entry = this.header.entries.get(key);
+    if (entry) return entry;
+    const keys = this.keys;
+    const some = keys.slice(0, 5).map((name) => JSON.stringify(name));
+    throw expected(`the name of a tensor in ${this.source.name} (${keys.length}: ${some}…)`, 'key', key);
+  }
+
+  private async loadEntries(
+    entries: readonly Entry[],
+    { device = 'cpu', dtype }: LoadTensorOptions,
+  ): Promise<SafetensorsDict> {
+    if (dtype !== undefined && !(isDType(dtype) && isFloating(dtype)))
+      throw expected(`one of ${dtypes.filter(isFloating).join(', ')}`, 'dtype', dtype, 'ERR_DTYPE');
+    if (this.closed) throw new IsotorchError('ERR_FILE', `Expected an open file but ${this.source.name} was closed`);
+    const result = new SafetensorsDict();
+    result.metadata = this.header.metadata;
+    const add = (name: string, tensor: Tensor) =>
+      result.set(
+        name,
+        tidy(() => tensor.to({ device, ...(dtype && isFloating(tensor.dtype) ? { dtype } : {}) })),
+      );
+    try {
+      for (const entry of entries) this.expectDType(entry);
+      if (this.mapping) {
+        for (const entry of entries) {
+          const tensor = this.map(entry, this.mapping);
+          if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
+        }
+      } else await this.readInto(entries, add);
+      return result;
+    } catch (error) {
+      for (const tensor of result.values()) tensor.dispose();
+      throw error;
+    }
+  }
+
+  private async readInto(entries: readonly Entry[], add: (name: string, tensor: Tensor) => Map<string, Tensor>) {
+    let large: Tensor | undefined;
+    try {
+      for await (const { chunk, bytes } of readAhead(this.source, chunksOf(entries))) {
+        for (const entry of chunk.entries) {
+          const dtype = this.expectDType(entry);
+          const own = bytes.subarray(Math.max(entry.start - chunk.start, 0), entry.end - chunk.start);
+          if (dtype === 'bool' && own.some((byte) => byte > 1)) throw this.badBoolean(entry);
+          const whole = own.length === entry.end - entry.start;
+          if (!whole) {
+            large ??= torch.empty(entry.shape, { dtype });
+            fill(large, chunk.start - entry.start, own);
+            if (chunk.end < entry.end) continue;
+          }
+          const tensor = large ?? torch.fromBuffer(own, { dtype, shape: entry.shape });
+          large = undefined;
+          if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
+        }
+      }
+    } finally {
+      large?.dispose();
+    }
+  }
+
+  /** A window onto the mapped file, or a copy where its place suits no tensor of this dtype. */
+  private map(entry: Entry, file: Tensor): Tensor {
+    const dtype = this.expectDType(entry);
+    const { start, end, shape, stored } = entry;
+    const size = stored.bits / 8;
+    return tidy(() => {
+      // LibTorch's kernels rely on it.
+      if (
+        dtype === 'bool' &&
+        file
+          .narrow(0, start, end - start)
+          .gt(1)
+          .any()
+          .item()
+      )
+        throw this.badBoolean(entry);
+      if (start % size !== 0)
+        return file
+          .narrow(0, start, end - start)
+          .clone()
+          .view(dtype)
+          .view(shape);
+      // set_() and not a view of the file's bytes: views would share one version counter, and a change to one tensor would
+      // count as a change to all of them in autograd's eyes.
+      let elements = this.elements.get(dtype);
+      if (!elements) {
+        elements = file
+          .narrow(0, 0, file.numel() - (file.numel() % size))
+          .view(dtype)
+          .keep();
+        this.elements.set(dtype, elements);
+      }
+      return torch.empty([0], { dtype }).set_(elements, start / size, shape, stridesOf(shape));
+    });
+  }
+
+  private expectDType({ name, stored }: Entry): DType {
+    if (stored.dtype) return stored.dtype;
+    throw new IsotorchError(
+      'ERR_DTYPE',
+      `${this.source.name}: tensor ${JSON.stringify(name)} is ${stored.name}, for which isotorch has no dtype. The others can be loaded with \`keys\``,
+    );
+  }
+
+  private badBoolean({ name }: Entry): IsotorchError {
+    return new IsotorchError(
+      'ERR_FORMAT',
+      `${this.source.name}: tensor ${JSON.stringify(name)} holds a boolean that is neither 0 nor 1; the file is damaged`,
+    );
+  }
+}
+
+function fill(tensor: Tensor, offset: number, bytes: Uint8Array): void {
+  tidy(() => {
+    const source = torch.fromBuffer(bytes, { dtype: 'uint8' });
+    tensor.view([-1]).view('uint8').narrow(0, offset, bytes.length).copy_(source);
+  });
+}
+
+function stridesOf(shape: readonly number[]): number[] {
+  const strides: number[] = [];
+  let step = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides.unshift(step);
+    step *= Math.max(shape[i] as number, 1);
+  }
+  return strides;
+}

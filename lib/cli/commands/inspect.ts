@@ -1,0 +1,75 @@
+// `isotorch inspect`: what is in a checkpoint.
+
+import { Command } from 'commander';
+import type { CheckpointInspection, CheckpointNode } from '../../checkpoint/index.js';
+
+const help = `
+It reads files of torch.save (.pt, .pth, .th, .ckpt, .bin) and safetensors; their bytes tell what they are,
+not their names. Nothing in a file is executed. TorchScript models, exported programs and other files that
+are mistaken for checkpoints are named.
+
+Examples:
+  $ isotorch inspect model.safetensors
+  $ isotorch inspect training.pth --json`;
+
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('Show what a checkpoint holds: names, dtypes, shapes and sizes.')
+    .argument('<file>', 'checkpoint')
+    .option('--json', 'print { format, metadata, tensors, elements, nbytes, tree } as JSON')
+    .addHelpText('after', help)
+    .action(inspect);
+}
+
+async function inspect(file: string, { json }: { json?: boolean }): Promise<void> {
+  const { inspectCheckpoint } = await import('../../checkpoint/index.js');
+  const inspection = await inspectCheckpoint(file);
+  process.stdout.write(`${json ? JSON.stringify(inspection, null, 2) : render(file, inspection)}\n`);
+}
+
+interface Line {
+  readonly name: string;
+  /** Without which a name stands alone. */
+  readonly columns: readonly string[];
+}
+
+function render(file: string, { format, metadata, tensors, elements, nbytes, tree }: CheckpointInspection): string {
+  const kind = format === 'torch' ? 'a file of torch.save' : 'safetensors';
+  const totals = `${count(tensors, 'tensor')}, ${count(elements, 'element')}, ${bytes(nbytes)}`;
+  const texts = Object.entries(metadata).map(([name, text]) => `  ${printable(name)} = ${printable(text)}`);
+  const lines = [...linesOf(tree)];
+  const width = Math.min(60, Math.max(0, ...lines.map(({ name }) => name.length)));
+  return [
+    `${file}: ${kind}, ${totals}`,
+    ...(texts.length > 0 ? ['metadata', ...texts] : []),
+    ...lines.map(({ name, columns }) => {
+      const [first = '', second = '', third] = columns;
+      const rest = third === undefined ? first : `${first.padEnd(13)} ${second.padEnd(18)} ${third}`;
+      return rest ? `${name.padEnd(width)}  ${rest}` : name;
+    }),
+  ].join('\n');
+}
+
+function* linesOf(node: CheckpointNode, name = '', depth = 0): Generator<Line> {
+  const label = '  '.repeat(Math.max(0, depth - 1)) + printable(name);
+  if (node.type === 'tensor') {
+    yield { name: label, columns: [node.dtype, `[${node.shape.join(', ')}]`, bytes(node.nbytes)] };
+  } else if (node.type === 'value') {
+    yield { name: label, columns: [printable(node.value)] };
+  } else {
+    if (depth > 0) yield { name: label, columns: [`${node.type} of ${node.entries.length}`] };
+    for (const [key, child] of node.entries) yield* linesOf(child, key, depth + 1);
+  }
+}
+
+/** Names come from the file: none may steer the terminal. */
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '�');
+
+const count = (number: number, what: string): string =>
+  `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
+
+function bytes(number: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = number < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(number) / 3));
+  return `${power === 0 ? number : (number / 1000 ** power).toFixed(1)} ${units[power]}`;
+}
