@@ -10,16 +10,6 @@ const headLength = 512;
 /** In words that follow "it is …", with what to do. The first that matches counts. */
 const others: readonly [matches: (head: Buffer, size: number) => boolean, what: string][] = [
   [
-    (head) => head.subarray(2, 14).toString('hex') === '8a0a6cfc9c46f9206aa85019',
-    'a checkpoint in PyTorch’s format from before 1.6 (a stream), which isotorch can’t read yet. Convert it in Python: ' +
-      'torch.save(torch.load(path, map_location="cpu"), new_path)',
-  ],
-  [
-    (head) => head.subarray(257, 262).toString('latin1') === 'ustar',
-    'a tar archive, the format of PyTorch’s checkpoints before 0.1.10, which isotorch can’t read yet. Convert it in Python: ' +
-      'torch.save(torch.load(path, map_location="cpu", weights_only=False), new_path), if you trust the file: this may execute code in it',
-  ],
-  [
     (head, size) =>
       head.length > 9 &&
       head.readBigUInt64LE() + 8n <= BigInt(size) &&
@@ -51,11 +41,16 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
 
 const starts = (head: Buffer, text: string): boolean => head.subarray(0, text.length).toString('latin1') === text;
 
-/** Passes for zip archives. @throws ERR_FORMAT, saying what else it is. */
-export async function expectZip(source: ByteSource): Promise<void> {
+/** The magic number of the stream format, as every protocol of pickle writes it, and the end of its pickle. */
+const streamMagic = Buffer.from('8a0a6cfc9c46f9206aa850192e', 'hex');
+
+/** Which of the formats of torch.save it has. @throws ERR_FORMAT if it is none of them, saying what else it is. */
+export async function detectFormat(source: ByteSource): Promise<'zip' | 'stream' | 'tar'> {
   const view = await source.read(0, Math.min(headLength, source.size));
   const head = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-  if (starts(head, 'PK\x03\x04')) return;
+  if (starts(head, 'PK\x03\x04')) return 'zip';
+  if (head[0] === 0x80 && head.subarray(0, 32).includes(streamMagic)) return 'stream';
+  if (head.subarray(257, 262).toString('latin1') === 'ustar') return 'tar';
   const what = head.length === 0 ? 'empty' : others.find(([matches]) => matches(head, source.size))?.[1];
   throw notACheckpoint(source, what ?? 'of an unknown format');
 }

@@ -1,2 +1,2 @@
-export { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from './pickle/values.js';
+export { Complex, OrderedDict, TorchDevice, TorchDType, TorchLayout, TorchSize } from './pickle/values.js';
 export { type LoadTorchOptions, loadTorch, saveTorch } from './torchFile.js';
