@@ -4,7 +4,7 @@
 import { expected, IsotorchError } from '../errors.js';
 import { type Device, isFloating, Parameter, Tensor, tidy, torch } from '../tensor/index.js';
 import { hasStorageClass, isSavedDType, itemSize, type SavedDType, swapBytes } from './dtypes.js';
-import type { MappedFile } from './mapped.js';
+import { type MappedFile, partOfMapping } from './mapped.js';
 import { replaceTensors } from './pickle/tree.js';
 import {
   type AnyTensorRef,
@@ -249,7 +249,7 @@ function withTraits(
 
 /** Tensors on their way into a file: describes each, and knows the storages behind them. */
 export class TensorTable {
-  private readonly sources = new Map<bigint, { ref: StorageRef; tensor: Tensor }>();
+  private readonly sources = new Map<string, { ref: StorageRef; tensor: Tensor; start: number }>();
 
   /** Undefined for what is no tensor. `where()` is its place, for messages. */
   describe(value: object, where: () => string): TensorRef | undefined {
@@ -258,7 +258,7 @@ export class TensorTable {
       throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${where()} but it was disposed`);
     const { dtype } = value;
     if (!isSavedDType(dtype)) throw expected('a tensor that is not quantised', where(), dtype, 'ERR_DTYPE');
-    const storage = this.storageOf(value, dtype, where);
+    const { storage, start } = this.storageOf(value, dtype, where);
     const traits = {
       // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
       requiresGrad: value.requiresGrad && value.isLeaf() && !(value instanceof Parameter),
@@ -266,14 +266,19 @@ export class TensorTable {
       conjugated: dtype.startsWith('complex') && value.isConj(),
       negated: value.isNeg(),
     };
-    return new TensorRef(storage, dtype, value.storageOffset(), value.shape, value.stride(), traits);
+    const offset = value.storageOffset() - start / itemSize(dtype);
+    return new TensorRef(storage, dtype, offset, value.shape, value.stride(), traits);
   }
 
-  private storageOf(tensor: Tensor, dtype: SavedDType, where: () => string): StorageRef {
-    const { id, nbytes } = storageInfo(tensor, where);
+  private storageOf(tensor: Tensor, dtype: SavedDType, where: () => string): { storage: StorageRef; start: number } {
+    const info = storageInfo(tensor, where);
+    const part = partOfMapping(info.id, ...bytesOf(tensor, itemSize(dtype)));
+    const start = part?.start ?? 0;
+    const nbytes = part ? part.end - part.start : info.nbytes;
     const typed = hasStorageClass(dtype) ? dtype : 'untyped';
-    const known = this.sources.get(id)?.ref;
-    if (known?.dtype === typed) return known;
+    const identity = `${info.id} ${start}`;
+    const known = this.sources.get(identity)?.ref;
+    if (known?.dtype === typed) return { storage: known, start };
     if (known && nbytes > 0) {
       const problem = `${where()} is ${dtype} but shares its memory with a tensor of ${known.dtype}`;
       throw new IsotorchError(
@@ -283,14 +288,14 @@ export class TensorTable {
     }
     const key = known?.key ?? String(this.sources.size);
     const ref = new StorageRef(key, typed, 'cpu', typed === 'untyped' ? nbytes : Math.floor(nbytes / itemSize(typed)));
-    if (!known) this.sources.set(id, { ref, tensor });
-    return ref;
+    if (!known) this.sources.set(identity, { ref, tensor, start });
+    return { storage: ref, start };
   }
 
   /** Every storage once, with its content in pieces, which are copied when they are asked for. */
   *storages(): Generator<{ key: string; nbytes: number; pieces: AsyncIterable<Uint8Array> }> {
-    for (const { ref, tensor } of this.sources.values())
-      yield { key: ref.key, nbytes: ref.nbytes, pieces: piecesOf(tensor, ref.nbytes) };
+    for (const { ref, tensor, start } of this.sources.values())
+      yield { key: ref.key, nbytes: ref.nbytes, pieces: piecesOf(tensor, start, ref.nbytes) };
   }
 }
 
@@ -304,9 +309,17 @@ function storageInfo(tensor: Tensor, where: () => string): { id: bigint; nbytes:
   }
 }
 
-async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Array> {
+/** The bytes of its storage that a tensor uses, from and to. */
+function bytesOf(tensor: Tensor, size: number): [start: number, end: number] {
+  const start = tensor.storageOffset();
+  const stride = tensor.stride();
+  const last = tensor.shape.reduce((sum, length, i) => sum + (length - 1) * (stride[i] as number), start);
+  return [start * size, (tensor.numel() === 0 ? start : last + 1) * size];
+}
+
+async function* piecesOf(tensor: Tensor, at: number, nbytes: number): AsyncGenerator<Uint8Array> {
   if (nbytes === 0) return;
-  if (nbytes <= pieceBytes) {
+  if (nbytes <= pieceBytes && at === 0) {
     yield tensor.storage().toBytes().subarray(0, nbytes);
     return;
   }
@@ -315,8 +328,8 @@ async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Ar
     // Bits that change how the storage is read; without them it is seen as it is.
     if (tensor.dtype.startsWith('complex') && values.isConj()) values = values.conj();
     if (values.isNeg()) values = values._negView();
-    const numel = nbytes / itemSize(tensor.dtype as SavedDType);
-    return values.asStrided([numel], [1], 0).view('uint8');
+    const size = itemSize(tensor.dtype as SavedDType);
+    return values.asStrided([nbytes / size], [1], at / size).view('uint8');
   });
   for (let start = 0; start < nbytes; start += pieceBytes) {
     using piece = bytes.narrow(0, start, Math.min(pieceBytes, nbytes - start));
