@@ -151,8 +151,40 @@ describe('bombs', () => {
   });
 });
 
+describe('bombs of arguments', () => {
+  const million = bytes('](', 'N'.repeat(200_000), 'eq', 1);
+
+  it('that are given again and again end when they have used up their time', () => {
+    const pair = bytes('](', 'N'.repeat(2), 't', 'q', 2);
+    const calls = (module: string, name: string) =>
+      program(
+        '(',
+        million,
+        pair,
+        `${Buffer.from(global(module, name)).toString('latin1')}h${String.fromCharCode(1)}${String.fromCharCode(op.TUPLE1)}R`.repeat(
+          20_000,
+        ),
+        't',
+      );
+    for (const name of ['set', 'frozenset']) expect(failure(calls('builtins', name))).toContain('too much memory');
+    const encode = `${Buffer.from(global('_codecs', 'encode')).toString('latin1')}h\u0003h\u0004${String.fromCharCode(op.TUPLE2)}R`;
+    expect(
+      failure(program('(', text('x'.repeat(1_000_000)), 'q', 3, text('latin1'), 'q', 4, encode.repeat(5_000), 't')),
+    ).toContain('too much memory');
+  });
+
+  it('of tuples as keys are refused soon', () => {
+    // Each tuple holds the one before twice.
+    const doubling = `)${`2${String.fromCharCode(op.TUPLE2)}`.repeat(0)}q\0${Array.from({ length: 60 }, (_, i) => `h${String.fromCharCode(i)}h${String.fromCharCode(i)}${String.fromCharCode(op.TUPLE2)}q${String.fromCharCode(i + 1)}0`).join('')}`;
+    const key = program('0'.repeat(0), doubling, '0}h', 60, 'Ns');
+    replaceTensors(load(key), 'test', (ref) => ref);
+    const deep = program('}', ')', String.fromCharCode(op.TUPLE1).repeat(100_000), 'Ns');
+    expect(() => replaceTensors(load(deep), 'test', (ref) => ref)).toThrow('has no counterpart here');
+  });
+});
+
 describe('damage at random', () => {
-  for (const target of ['file', 'pickle', 'archive'] as const) {
+  for (const target of ['file', 'pickle', 'archive', 'stream', 'tar'] as const) {
     it(`a damaged ${target} is read or refused`, async () => {
       const { refused, read, slowest } = await fuzz({ target, runs: 1200, seed: 1 });
       expect(refused + read).toBe(1200);

@@ -20,7 +20,7 @@ for (const code of [op.BINUNICODE, op.BINSTRING, op.BINBYTES, op.LONG4]) operand
 for (const code of [op.BINUNICODE8, op.BINBYTES8, op.BYTEARRAY8]) operands[code] = { lengthBytes: 8 };
 operands[op.GLOBAL] = { lines: 2 };
 
-const firstPiece = 1 << 16;
+const firstPiece = 1 << 12;
 
 /**
  * The bytes of the pickle that starts at `start`. If it does not end, or has an opcode that is none, they go as far as that is

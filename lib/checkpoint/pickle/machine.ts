@@ -295,7 +295,10 @@ export class Machine {
       if (!this.opaque) throw this.error(error.message);
       this.charge(cost.map);
       // Old files have a module's class and its source text there.
-      const type = isTuple(id) ? id.find((part) => part instanceof Opaque && part.args === undefined) : undefined;
+      const type =
+        isTuple(id) && id[0] !== 'storage'
+          ? id.find((part) => part instanceof Opaque && part.args === undefined)
+          : undefined;
       this.push(type ?? new Opaque('persistent id', isTuple(id) ? id : [id], error.message));
     }
   }
