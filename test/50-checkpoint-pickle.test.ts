@@ -173,6 +173,68 @@ describe('values', () => {
   });
 });
 
+describe('what Python 2 wrote', () => {
+  const dtype = (code: string, order: string) =>
+    bytes(
+      global('numpy', 'dtype'),
+      '(',
+      text(code),
+      integer(0),
+      integer(1),
+      'tR(',
+      integer(3),
+      text(order),
+      'NNN',
+      integer(-1),
+      integer(-1),
+      integer(0),
+      'tb',
+    );
+  const string = (content: Uint8Array) => bytes(op.SHORT_BINSTRING, content.length, content);
+  const double = new Uint8Array(Float64Array.of(91.78).buffer);
+
+  it('strings are text where they are UTF-8, else bytes', () => {
+    expect(load(program('(', string(Buffer.from('ünï')), string(Uint8Array.of(0xff, 0)), 't'))).toEqual([
+      'ünï',
+      Uint8Array.of(255, 0),
+    ]);
+  });
+
+  it('NumPy’s scalars and arrays have their bytes in strings', () => {
+    const scalar = (content: Uint8Array, order: string) =>
+      load(program(global('numpy.core.multiarray', 'scalar'), dtype('f8', order), string(content), op.TUPLE2, 'R'));
+    expect(scalar(double, '<')).toBe(91.78);
+    expect(scalar(Uint8Array.from(double).reverse(), '>')).toBe(91.78);
+    // UTF-8 by chance.
+    expect(scalar(new Uint8Array(8), '<')).toBe(0);
+    const array = program(
+      global('numpy.core.multiarray', '_reconstruct'),
+      '(',
+      global('numpy', 'ndarray'),
+      integer(0),
+      op.TUPLE1,
+      string(Buffer.from('b')),
+      'tR(',
+      integer(1),
+      integer(1),
+      op.TUPLE1,
+      dtype('f8', '<'),
+      op.NEWFALSE,
+      string(double),
+      'tb',
+    );
+    expect(load(array)).toMatchObject({ dtype: 'float64', size: [1], stride: [1], storage: { inline: double } });
+  });
+
+  it('NumPy’s other dtypes are refused by name', () => {
+    for (const code of ['O', 'O8', 'S3', 'U3', 'M8', 'V16', 'f16'])
+      expect(failure(program(dtype(code, '|')))).toContain(`NumPy’s dtype "${code}" can’t be read`);
+    expect(
+      failure(program(global('numpy.core.multiarray', 'scalar'), dtype('i4', '<'), string(double), op.TUPLE2, 'R')),
+    ).toContain('can’t have 8 bytes');
+  });
+});
+
 describe('tensors', () => {
   const storage = new StorageRef('0', 'float32', 'cpu', 6);
 

@@ -29,8 +29,8 @@ const cost = {
   tensor: 600,
   storage: 160,
   slot: 24,
-  /** Time, counted as memory: an element that a rule looks at. */
-  work: 4,
+  /** Time, counted as memory: an element that a rule looks at; bytes and characters cost 1. */
+  work: 24,
 } as const;
 
 /** Python's integers have no end, but arithmetic on them takes time; no checkpoint needs more. */
@@ -244,7 +244,7 @@ export class Machine {
     }
     if (!isTuple(args)) throw this.error(`${callee.name}: expected a tuple of arguments`);
     // A short pickle may call for the same large argument many times.
-    for (const arg of args) this.charge(cost.work * sizeOf(arg));
+    for (const arg of args) this.charge(sizeOf(arg) * (isFlat(arg) ? 1 : cost.work));
     this.push(this.apply(callee.name, args, () => callee.build?.(args)));
   }
 
@@ -252,7 +252,7 @@ export class Machine {
     try {
       const value = rule();
       this.charge(isTensorRef(value) ? cost.tensor : cost.map);
-      this.charge(sizeOf(value) * (value instanceof Uint8Array ? 1 : 3 * cost.item));
+      this.charge(sizeOf(value) * (isFlat(value) ? 1 : 3 * cost.item));
       return value;
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
@@ -303,6 +303,8 @@ export class Machine {
     }
   }
 }
+
+const isFlat = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array;
 
 /** Elements, bytes or characters. */
 function sizeOf(value: unknown): number {

@@ -9,8 +9,9 @@ export interface UnpickleOptions {
   /** What messages call these bytes. */
   where: string;
   /**
-   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB and the pickle's size, enough for more
-   * than a hundred thousand tensors; a pickle of a few megabytes can ask for gigabytes otherwise.
+   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB, enough for more than a hundred
+   * thousand tensors, and four times the pickle's size, enough for NumPy's arrays in it; a pickle of a few megabytes can
+   * ask for gigabytes otherwise.
    */
   memory?: number;
   /** What a persistent id stands for, and whether it is new. Default: a storage's description. @throws RuleError */
@@ -21,7 +22,7 @@ export interface UnpickleOptions {
 
 /** @throws ERR_FORMAT for everything that is not a pickle of tensors and plain values. */
 export function unpickle(bytes: Uint8Array, options: UnpickleOptions): unknown {
-  const { where, memory = (192 << 20) + bytes.length } = options;
+  const { where, memory = (192 << 20) + 4 * bytes.length } = options;
   const storages = new StorageTable();
   const resolve = options.resolve ?? ((id: unknown) => storages.resolve(id));
   const machine = new Machine(bytes, where, memory, resolve, options.opaque ?? false);
