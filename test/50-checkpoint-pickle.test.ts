@@ -12,6 +12,7 @@ import {
   TensorRef,
   TorchDevice,
   TorchDType,
+  TorchLayout,
   torchSize,
 } from '../lib/checkpoint/pickle/values.js';
 import { pickle } from '../lib/checkpoint/pickle/writer.js';
@@ -110,6 +111,7 @@ describe('values', () => {
       new Complex(1, 2),
       TorchDType.of('bfloat16'),
       new TorchDevice('cuda', 1),
+      TorchLayout.of('sparse_coo'),
     ];
     const loaded = again(value) as unknown[];
     expect(loaded).toStrictEqual(value);
