@@ -74,6 +74,13 @@ describe('a stream', () => {
     expect(await refusal(stream(boolean, ['1'], stored(Uint8Array.of(2), 1)))).toContain('neither 0 nor 1');
   });
 
+  it('of a big-endian machine has its counts in its own order', async () => {
+    const count = Buffer.alloc(8);
+    count.writeBigInt64BE(6n);
+    const file = stream(program(tensor(storage('1', 6), 0, [6], [1])), ['1'], bytes(count, six));
+    expect((await loadTorch<Tensor>(file)).tolist()).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   it('is refused at every length that cuts it off', async () => {
     const whole = streamSample();
     for (let length = 0; length < whole.length; length++) await refusal(whole.subarray(0, length));

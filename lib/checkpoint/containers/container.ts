@@ -32,8 +32,10 @@ export async function* piecesOf(source: ByteSource, start: number, nbytes: numbe
 /** Files that are a row of storages have each as its number of elements, in 64 bits, and its bytes. */
 export async function checkCount(source: ByteSource, start: number, storage: StorageRef): Promise<void> {
   const head = await source.read(start, 8);
-  const count = Buffer.from(head.buffer, head.byteOffset, head.byteLength).readBigInt64LE();
-  if (count === BigInt(storage.numel)) return;
+  const view = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  const count = view.readBigInt64LE();
+  // Old versions on big-endian machines swapped the elements, but not their number.
+  if (count === BigInt(storage.numel) || view.readBigInt64BE() === BigInt(storage.numel)) return;
   throw new IsotorchError(
     'ERR_FORMAT',
     `${source.name}, byte ${start}: storage ${JSON.stringify(storage.key)} should have ${storage.numel} elements but has ${count}`,
