@@ -247,8 +247,8 @@ describe('files that can’t be read', () => {
 
   const others: [string, Uint8Array, string][] = [
     ['nothing', Buffer.alloc(0), 'is empty'],
-    ['a legacy checkpoint', Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex'), 'format from before 1.6'],
-    ['a tar archive', Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), Buffer.alloc(300)]), 'a tar archive'],
+    ['the start of a legacy checkpoint', Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex'), 'protocol’s version'],
+    ['a tar archive', Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), Buffer.alloc(300)]), 'tar archive'],
     ['safetensors', Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{}')]), 'a safetensors file'],
     ['a bare pickle', Buffer.from([0x80, 4, 0x4e, 0x2e]), 'a bare pickle'],
     ['a web page', Buffer.from('\n<!DOCTYPE html><html>404'), 'a web page'],

@@ -12,6 +12,7 @@ import {
   TensorRef,
   TorchDevice,
   TorchDType,
+  TorchLayout,
   torchSize,
 } from '../lib/checkpoint/pickle/values.js';
 import { pickle } from '../lib/checkpoint/pickle/writer.js';
@@ -110,6 +111,7 @@ describe('values', () => {
       new Complex(1, 2),
       TorchDType.of('bfloat16'),
       new TorchDevice('cuda', 1),
+      TorchLayout.of('sparse_coo'),
     ];
     const loaded = again(value) as unknown[];
     expect(loaded).toStrictEqual(value);
@@ -170,6 +172,68 @@ describe('values', () => {
     expect(() => pickle(nested(2000))).toThrow('nested at most 1000 deep');
     const bomb = program(']'.repeat(100_000), 'a'.repeat(99_999));
     expect(() => replaceTensors(load(bomb), 'test', (ref) => ref)).toThrow('nested more than 1000 deep');
+  });
+});
+
+describe('what Python 2 wrote', () => {
+  const dtype = (code: string, order: string) =>
+    bytes(
+      global('numpy', 'dtype'),
+      '(',
+      text(code),
+      integer(0),
+      integer(1),
+      'tR(',
+      integer(3),
+      text(order),
+      'NNN',
+      integer(-1),
+      integer(-1),
+      integer(0),
+      'tb',
+    );
+  const string = (content: Uint8Array) => bytes(op.SHORT_BINSTRING, content.length, content);
+  const double = new Uint8Array(Float64Array.of(91.78).buffer);
+
+  it('strings are text where they are UTF-8, else bytes', () => {
+    expect(load(program('(', string(Buffer.from('ünï')), string(Uint8Array.of(0xff, 0)), 't'))).toEqual([
+      'ünï',
+      Uint8Array.of(255, 0),
+    ]);
+  });
+
+  it('NumPy’s scalars and arrays have their bytes in strings', () => {
+    const scalar = (content: Uint8Array, order: string) =>
+      load(program(global('numpy.core.multiarray', 'scalar'), dtype('f8', order), string(content), op.TUPLE2, 'R'));
+    expect(scalar(double, '<')).toBe(91.78);
+    expect(scalar(Uint8Array.from(double).reverse(), '>')).toBe(91.78);
+    // UTF-8 by chance.
+    expect(scalar(new Uint8Array(8), '<')).toBe(0);
+    const array = program(
+      global('numpy.core.multiarray', '_reconstruct'),
+      '(',
+      global('numpy', 'ndarray'),
+      integer(0),
+      op.TUPLE1,
+      string(Buffer.from('b')),
+      'tR(',
+      integer(1),
+      integer(1),
+      op.TUPLE1,
+      dtype('f8', '<'),
+      op.NEWFALSE,
+      string(double),
+      'tb',
+    );
+    expect(load(array)).toMatchObject({ dtype: 'float64', size: [1], stride: [1], storage: { inline: double } });
+  });
+
+  it('NumPy’s other dtypes are refused by name', () => {
+    for (const code of ['O', 'O8', 'S3', 'U3', 'M8', 'V16', 'f16'])
+      expect(failure(program(dtype(code, '|')))).toContain(`NumPy’s dtype "${code}" can’t be read`);
+    expect(
+      failure(program(global('numpy.core.multiarray', 'scalar'), dtype('i4', '<'), string(double), op.TUPLE2, 'R')),
+    ).toContain('can’t have 8 bytes');
   });
 });
 

@@ -13,16 +13,6 @@ const looksLikeSafetensors = (head: Buffer, size: number): boolean =>
 
 /** In words that follow "it is …", with what to do. The first that matches counts. */
 const others: readonly [matches: (head: Buffer, size: number) => boolean, what: string][] = [
-  [
-    (head) => head.subarray(2, 14).toString('hex') === '8a0a6cfc9c46f9206aa85019',
-    'a checkpoint in PyTorch’s format from before 1.6 (a stream), which isotorch can’t read yet. Convert it in Python: ' +
-      'torch.save(torch.load(path, map_location="cpu"), new_path)',
-  ],
-  [
-    (head) => head.subarray(257, 262).toString('latin1') === 'ustar',
-    'a tar archive, the format of PyTorch’s checkpoints before 0.1.10, which isotorch can’t read yet. Convert it in Python: ' +
-      'torch.save(torch.load(path, map_location="cpu", weights_only=False), new_path), if you trust the file: this may execute code in it',
-  ],
   [(head, size) => looksLikeSafetensors(head, size), 'a safetensors file: read it with loadSafetensors()'],
   [
     (head) => starts(head, 'PYTORCH1'),
@@ -57,11 +47,16 @@ export async function formatOf(source: ByteSource): Promise<CheckpointFormat> {
   return source.name.endsWith('.safetensors') && !starts(head, 'PK\x03\x04') ? 'safetensors' : 'torch';
 }
 
-/** Passes for zip archives. @throws ERR_FORMAT, saying what else it is. */
-export async function expectZip(source: ByteSource): Promise<void> {
+/** The magic number of the stream format, as every protocol of pickle writes it, and the end of its pickle. */
+const streamMagic = Buffer.from('8a0a6cfc9c46f9206aa850192e', 'hex');
+
+/** Which of the formats of torch.save it has. @throws ERR_FORMAT if it is none of them, saying what else it is. */
+export async function detectFormat(source: ByteSource): Promise<'zip' | 'stream' | 'tar'> {
   const view = await source.read(0, Math.min(headLength, source.size));
   const head = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-  if (starts(head, 'PK\x03\x04')) return;
+  if (starts(head, 'PK\x03\x04')) return 'zip';
+  if (head[0] === 0x80 && head.subarray(0, 32).includes(streamMagic)) return 'stream';
+  if (head.subarray(257, 262).toString('latin1') === 'ustar') return 'tar';
   const what = head.length === 0 ? 'empty' : others.find(([matches]) => matches(head, source.size))?.[1];
   throw notACheckpoint(source, what ?? 'of an unknown format');
 }
@@ -70,13 +65,10 @@ export async function expectZip(source: ByteSource): Promise<void> {
 export function expectStateArchive(source: ByteSource, names: readonly string[]): string {
   const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
   if (has(/^[^/]+\/constants\.pkl$/)) {
-    throw notACheckpoint(
-      source,
-      'a TorchScript model (torch.jit.save), which isotorch can’t read yet. Its weights alone, saved in Python with torch.save(torch.jit.load(path).state_dict(), new_path), can be read',
-    );
+    throw notACheckpoint(source, 'a TorchScript model (torch.jit.save): a program, which loadScript() loads');
   }
   if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json)$|^([^/]+\/)?data\/aotinductor\//)) {
-    throw notACheckpoint(source, 'an exported program (.pt2), which isotorch can’t read yet');
+    throw notACheckpoint(source, 'an exported program (.pt2): loadPackage() loads it if AOTInductor has compiled it');
   }
   if (has(/\.npy$/)) throw notACheckpoint(source, 'an archive of NumPy arrays (.npz)');
   const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));

@@ -1,5 +1,6 @@
 export { type Conversion, type ConvertOptions, convertCheckpoint } from './convert.js';
 export type { CheckpointFormat } from './formats.js';
+export { type FileNode, inspectTorch, type StorageNode, type TensorNode, type TorchNode } from './inspect.js';
 export {
   type CheckpointGroup,
   type CheckpointInspection,
@@ -8,7 +9,8 @@ export {
   type CheckpointValue,
   inspectCheckpoint,
 } from './inspectCheckpoint.js';
-export { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from './pickle/values.js';
+export { type FormatTreeOptions, formatTorchTree } from './inspectText.js';
+export { Complex, OrderedDict, TorchDevice, TorchDType, TorchLayout, TorchSize } from './pickle/values.js';
 export {
   type LoadSafetensorsOptions,
   type LoadTensorOptions,

@@ -8,6 +8,8 @@ export interface ByteSource {
   /** How messages call it: the path, or `the buffer`. */
   readonly name: string;
   readonly size: number;
+  /** Of a file: what LibTorch can map into memory. */
+  readonly path?: string;
   /**
    * Exactly `length` bytes from `offset`; may be a view that other calls return too, so it is to be read only.
    * @param scratch memory that may be used for them, and so may be overwritten by the next call that is given it
@@ -28,6 +30,21 @@ export async function openSource(file: string | Uint8Array): Promise<ByteSource>
   if (typeof file !== 'string' || file === '') throw expected('a path or a Uint8Array', 'file', file);
   return await FileSource.open(file);
 }
+
+/** A range of a source as a source of its own. Closing it closes nothing. */
+export const sectionOf = (source: ByteSource, name: string, start: number, size: number): ByteSource => ({
+  name,
+  size,
+  async read(offset, length, scratch) {
+    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    return await source.read(start + offset, length, scratch);
+  },
+  async readRange(offset, length, scratch) {
+    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    return await source.readRange(start + offset, length, scratch);
+  },
+  async close() {},
+});
 
 /** ERR_FILE from what Node says, in words; errors that are not the file system's pass through. */
 export function fileError(doing: string, path: string, cause: unknown): unknown {
@@ -96,6 +113,10 @@ class FileSource implements ByteSource {
     readonly size: number,
     private readonly file: FileHandle,
   ) {}
+
+  get path(): string {
+    return this.name;
+  }
 
   static async open(path: string): Promise<FileSource> {
     try {

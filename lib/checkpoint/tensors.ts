@@ -2,10 +2,20 @@
 // its data once; tensors that shared memory when they were saved share it when they are loaded.
 
 import { expected, IsotorchError } from '../errors.js';
-import { type Device, Parameter, Tensor, tidy, torch } from '../tensor/index.js';
+import { type Device, isFloating, Parameter, Tensor, tidy, torch } from '../tensor/index.js';
 import { hasStorageClass, isSavedDType, itemSize, type SavedDType, swapBytes } from './dtypes.js';
+import { type MappedFile, partOfMapping } from './mapped.js';
 import { replaceTensors } from './pickle/tree.js';
-import { StorageRef, TensorRef } from './pickle/values.js';
+import {
+  type AnyTensorRef,
+  type MetaRef,
+  plainTraits,
+  SparseRef,
+  StorageRef,
+  TensorRef,
+  type TensorTraits,
+} from './pickle/values.js';
+import { sparseTensor } from './sparse.js';
 
 /** Large enough that its cost is copying, small enough to stay in the cache; a multiple of the size of every dtype's items. */
 export const pieceBytes = 1 << 22;
@@ -14,61 +24,103 @@ export const pieceBytes = 1 << 22;
 export interface StorageReader {
   /** @throws ERR_FORMAT if the file has less than `storage.nbytes` bytes for it. */
   pieces(storage: StorageRef): AsyncIterable<Uint8Array>;
+  /** The byte of the file at which they start; undefined if they are compressed. */
+  start(storage: StorageRef): Promise<number | undefined>;
   /** What messages call the file. */
   readonly name: string;
   /** The numbers are big-endian. */
   readonly swapped: boolean;
 }
 
+export interface TensorOptions {
+  device: Device;
+  /** What floating tensors are converted to. */
+  dtype?: SavedDType;
+  /** The file, mapped into memory, for tensors on the CPU without a copy. */
+  mapped?: MappedFile;
+}
+
 /**
- * Puts tensors on `device` in place of all descriptions in `tree`. If anything fails, no tensor is left behind.
+ * Puts tensors on a device in place of all descriptions in `tree`. If anything fails, no tensor is left behind.
  * @param where what messages call the pickle
  */
 export async function loadTensors(
   tree: unknown,
   where: string,
   reader: StorageReader,
-  device: Device,
+  options: TensorOptions,
 ): Promise<unknown> {
-  const users = new Map<StorageRef, TensorRef[]>();
+  const users = new Map<StorageRef, Set<TensorRef>>();
   replaceTensors(tree, where, (ref) => {
-    const others = users.get(ref.storage);
-    if (others) others.push(ref);
-    else users.set(ref.storage, [ref]);
+    for (const part of partsOf(ref)) {
+      const others = users.get(part.storage);
+      if (others) others.add(part);
+      else users.set(part.storage, new Set([part]));
+    }
     return ref;
   });
   const memory = new Map<StorageRef, Tensor>();
-  const tensors = new Map<TensorRef, Tensor>();
+  const made = new Map<AnyTensorRef, Tensor>();
+  const converted = new Map<string, Tensor>();
+  const tensorOf = (ref: AnyTensorRef): Tensor => {
+    const tensor = made.get(ref) ?? makeTensor(ref);
+    made.set(ref, tensor);
+    return tensor;
+  };
+  const makeTensor = (ref: AnyTensorRef): Tensor => {
+    if (ref instanceof TensorRef) return windowOnto(ref, memory.get(ref.storage) as Tensor, options, converted);
+    return withTraits(
+      ref instanceof SparseRef ? sparseTensor(ref, where, tensorOf) : metaTensor(ref, options),
+      ref.traits,
+    );
+  };
   try {
     for (const [storage, refs] of users) {
-      const sole = refs.length === 1 && isWhole(refs[0] as TensorRef) ? refs[0] : undefined;
-      const loaded = await loadStorage(storage, reader, device, sole);
-      if (sole) tensors.set(sole, loaded);
+      const [first] = refs;
+      const sole = refs.size === 1 && isWhole(first as TensorRef, options) ? first : undefined;
+      const mapped = await mappedStorage(storage, reader, options);
+      const loaded = mapped ?? (await loadStorage(storage, reader, options.device, sole));
+      if (sole && !mapped) made.set(sole, loaded);
       else memory.set(storage, loaded);
     }
-    return replaceTensors(tree, where, (ref) => {
-      const tensor = tensors.get(ref) ?? makeTensor(ref, memory.get(ref.storage) as Tensor, device);
-      tensors.set(ref, tensor);
-      return tensor;
+    const inside = new Set<AnyTensorRef>();
+    const result = replaceTensors(tree, where, (ref) => {
+      if (ref instanceof SparseRef) for (const part of partsOf(ref)) inside.add(part);
+      else inside.delete(ref);
+      return tensorOf(ref);
     });
+    // The sparse tensor holds its parts.
+    for (const part of inside) made.get(part)?.dispose();
+    return result;
   } catch (error) {
-    for (const tensor of tensors.values()) tensor.dispose();
+    for (const tensor of made.values()) tensor.dispose();
     throw error;
   } finally {
     // The tensors hold their storages.
-    for (const tensor of memory.values()) tensor.dispose();
+    for (const tensor of [...memory.values(), ...converted.values()]) tensor.dispose();
   }
 }
 
+/** The windows onto storages that a tensor consists of. */
+function partsOf(ref: AnyTensorRef): readonly TensorRef[] {
+  if (ref instanceof TensorRef) return [ref];
+  return ref instanceof SparseRef ? [...ref.indices, ref.values] : [];
+}
+
 /** An ordinary tensor that is all of its storage, in order. */
-function isWhole({ storage, dtype, offset, size, stride, traits }: TensorRef): boolean {
-  if (offset !== 0 || Object.values(traits).includes(true)) return false;
+function isWhole({ storage, dtype, offset, size, stride, traits }: TensorRef, options: TensorOptions): boolean {
+  if (offset !== 0 || targetOf(dtype, traits, options) !== dtype || Object.values(traits).includes(true)) return false;
   let step = 1;
   for (let i = size.length - 1; i >= 0; i--) {
     if (stride[i] !== step) return false;
     step *= size[i] as number;
   }
   return step > 0 && step * itemSize(dtype) === storage.nbytes;
+}
+
+/** The dtype that a tensor gets. */
+function targetOf(dtype: SavedDType, { cast = dtype }: TensorTraits, options: TensorOptions): SavedDType {
+  return options.dtype !== undefined && isFloating(cast) ? options.dtype : cast;
 }
 
 /** The storage as `sole`, or as a tensor of bytes. */
@@ -81,6 +133,10 @@ async function loadStorage(
   const { dtype, shape } = sole
     ? { dtype: sole.dtype, shape: sole.size }
     : { dtype: 'uint8' as const, shape: [storage.nbytes] };
+  if (storage.inline) {
+    checkBooleans(storage.inline, storage, reader);
+    return torch.fromBuffer(storage.inline, { dtype, shape, device });
+  }
   let tensor: Tensor | undefined;
   try {
     let start = 0;
@@ -103,38 +159,97 @@ async function loadStorage(
   }
 }
 
-function checked(piece: Uint8Array, { key, dtype }: StorageRef, { name, swapped }: StorageReader): Uint8Array {
-  const bad = (problem: string) =>
-    new IsotorchError('ERR_FORMAT', `${name}: storage ${JSON.stringify(key)} ${problem}`);
-  // LibTorch's kernels rely on it.
-  if (dtype === 'bool' && piece.some((byte) => byte > 1))
-    throw bad('holds a boolean that is neither 0 nor 1; the file is damaged');
-  if (!swapped) return piece;
-  if (dtype === 'untyped') throw bad('is big-endian and of unknown dtype, which can’t be read');
+/** The storage's bytes where they lie in the mapped file; undefined if they must be copied. */
+async function mappedStorage(
+  storage: StorageRef,
+  reader: StorageReader,
+  { mapped, device }: TensorOptions,
+): Promise<Tensor | undefined> {
+  // Booleans must be looked at, and numbers of the other byte order changed.
+  if (!mapped || device !== 'cpu' || storage.inline || storage.dtype === 'bool' || reader.swapped) return undefined;
+  const start = await reader.start(storage);
+  const unit = storage.dtype === 'untyped' ? 8 : itemSize(storage.dtype);
+  return start === undefined || start % unit !== 0 ? undefined : mapped.range(start, storage.nbytes);
+}
+
+const badStorage = ({ key }: StorageRef, { name }: StorageReader, problem: string) =>
+  new IsotorchError('ERR_FORMAT', `${name}: storage ${JSON.stringify(key)} ${problem}`);
+
+/** LibTorch's kernels rely on it. */
+function checkBooleans(bytes: Uint8Array, storage: StorageRef, reader: StorageReader): void {
+  if (storage.dtype === 'bool' && bytes.some((byte) => byte > 1))
+    throw badStorage(storage, reader, 'holds a boolean that is neither 0 nor 1; the file is damaged');
+}
+
+function checked(piece: Uint8Array, storage: StorageRef, reader: StorageReader): Uint8Array {
+  checkBooleans(piece, storage, reader);
+  if (!reader.swapped) return piece;
+  if (storage.dtype === 'untyped')
+    throw badStorage(storage, reader, 'is big-endian and of unknown dtype, which can’t be read');
   const copy = Uint8Array.from(piece);
-  swapBytes(copy, dtype);
+  swapBytes(copy, storage.dtype);
   return copy;
 }
 
-function makeTensor({ dtype, offset, size, stride, traits }: TensorRef, bytes: Tensor, device: Device): Tensor {
-  return tidy(() => {
-    const whole = bytes.numel() - (bytes.numel() % itemSize(dtype));
-    // set_() as in Python, and not a view of `bytes`: views would share one version counter, and a change to one tensor
-    // would count as a change to all of them in autograd's eyes.
-    let tensor: Tensor = torch
-      .empty([0], { dtype, device })
-      .set_(bytes.narrow(0, 0, whole).view(dtype), offset, size, stride);
-    if (traits.conjugated) tensor = tensor.conj();
-    if (traits.negated) tensor = tensor._negView();
-    if (traits.parameter) return new Parameter(tensor, traits.requiresGrad);
-    if (traits.requiresGrad) tensor.requiresGrad = true;
-    return tensor;
-  });
+/** @param converted storages in another dtype than the file's, so that what shared one goes on sharing it */
+function windowOnto(
+  { storage, dtype, offset, size, stride, traits }: TensorRef,
+  bytes: Tensor,
+  options: TensorOptions,
+  converted: Map<string, Tensor>,
+): Tensor {
+  const target = targetOf(dtype, traits, options);
+  const whole = bytes.numel() - (bytes.numel() % itemSize(dtype));
+  const values = tidy(() => bytes.narrow(0, 0, whole).view(dtype));
+  let source = values;
+  try {
+    if (target !== dtype) {
+      const key = `${target} ${dtype} ${identityOf(storage)}`;
+      source = converted.get(key) ?? values.to(target);
+      converted.set(key, source);
+    }
+    return tidy(() => {
+      // set_() as in Python, and not a view of the bytes: views would share one version counter, and a change to one tensor
+      // would count as a change to all of them in autograd's eyes.
+      let tensor: Tensor = torch
+        .empty([0], { dtype: target, device: options.device })
+        .set_(source, offset, size, stride);
+      if (traits.conjugated) tensor = tensor.conj();
+      if (traits.negated) tensor = tensor._negView();
+      return withTraits(tensor, traits);
+    });
+  } finally {
+    values.dispose();
+  }
+}
+
+const identities = new WeakMap<StorageRef, number>();
+let lastIdentity = 0;
+
+/** Keys don't tell storages apart: NumPy's arrays have none. */
+function identityOf(storage: StorageRef): number {
+  const known = identities.get(storage) ?? ++lastIdentity;
+  identities.set(storage, known);
+  return known;
+}
+
+function metaTensor({ dtype, size, stride, traits }: MetaRef, options: TensorOptions): Tensor {
+  const target = targetOf(dtype, { ...plainTraits, ...traits }, options);
+  return torch.emptyStrided(size, stride, { dtype: target, device: 'meta' });
+}
+
+function withTraits(
+  tensor: Tensor,
+  { parameter, requiresGrad }: Pick<TensorTraits, 'parameter' | 'requiresGrad'>,
+): Tensor {
+  if (parameter) return new Parameter(tensor, requiresGrad);
+  if (requiresGrad) tensor.requiresGrad = true;
+  return tensor;
 }
 
 /** Tensors on their way into a file: describes each, and knows the storages behind them. */
 export class TensorTable {
-  private readonly sources = new Map<bigint, { ref: StorageRef; tensor: Tensor }>();
+  private readonly sources = new Map<string, { ref: StorageRef; tensor: Tensor; start: number }>();
 
   /** Undefined for what is no tensor. `where()` is its place, for messages. */
   describe(value: object, where: () => string): TensorRef | undefined {
@@ -143,7 +258,7 @@ export class TensorTable {
       throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${where()} but it was disposed`);
     const { dtype } = value;
     if (!isSavedDType(dtype)) throw expected('a tensor that is not quantised', where(), dtype, 'ERR_DTYPE');
-    const storage = this.storageOf(value, dtype, where);
+    const { storage, start } = this.storageOf(value, dtype, where);
     const traits = {
       // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
       requiresGrad: value.requiresGrad && value.isLeaf() && !(value instanceof Parameter),
@@ -151,14 +266,19 @@ export class TensorTable {
       conjugated: dtype.startsWith('complex') && value.isConj(),
       negated: value.isNeg(),
     };
-    return new TensorRef(storage, dtype, value.storageOffset(), value.shape, value.stride(), traits);
+    const offset = value.storageOffset() - start / itemSize(dtype);
+    return new TensorRef(storage, dtype, offset, value.shape, value.stride(), traits);
   }
 
-  private storageOf(tensor: Tensor, dtype: SavedDType, where: () => string): StorageRef {
-    const { id, nbytes } = storageInfo(tensor, where);
+  private storageOf(tensor: Tensor, dtype: SavedDType, where: () => string): { storage: StorageRef; start: number } {
+    const info = storageInfo(tensor, where);
+    const part = partOfMapping(info.id, ...bytesOf(tensor, itemSize(dtype)));
+    const start = part?.start ?? 0;
+    const nbytes = part ? part.end - part.start : info.nbytes;
     const typed = hasStorageClass(dtype) ? dtype : 'untyped';
-    const known = this.sources.get(id)?.ref;
-    if (known?.dtype === typed) return known;
+    const identity = `${info.id} ${start}`;
+    const known = this.sources.get(identity)?.ref;
+    if (known?.dtype === typed) return { storage: known, start };
     if (known && nbytes > 0) {
       const problem = `${where()} is ${dtype} but shares its memory with a tensor of ${known.dtype}`;
       throw new IsotorchError(
@@ -168,14 +288,14 @@ export class TensorTable {
     }
     const key = known?.key ?? String(this.sources.size);
     const ref = new StorageRef(key, typed, 'cpu', typed === 'untyped' ? nbytes : Math.floor(nbytes / itemSize(typed)));
-    if (!known) this.sources.set(id, { ref, tensor });
-    return ref;
+    if (!known) this.sources.set(identity, { ref, tensor, start });
+    return { storage: ref, start };
   }
 
   /** Every storage once, with its content in pieces, which are copied when they are asked for. */
   *storages(): Generator<{ key: string; nbytes: number; pieces: AsyncIterable<Uint8Array> }> {
-    for (const { ref, tensor } of this.sources.values())
-      yield { key: ref.key, nbytes: ref.nbytes, pieces: piecesOf(tensor, ref.nbytes) };
+    for (const { ref, tensor, start } of this.sources.values())
+      yield { key: ref.key, nbytes: ref.nbytes, pieces: piecesOf(tensor, start, ref.nbytes) };
   }
 }
 
@@ -189,9 +309,17 @@ function storageInfo(tensor: Tensor, where: () => string): { id: bigint; nbytes:
   }
 }
 
-async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Array> {
+/** The bytes of its storage that a tensor uses, from and to. */
+function bytesOf(tensor: Tensor, size: number): [start: number, end: number] {
+  const start = tensor.storageOffset();
+  const stride = tensor.stride();
+  const last = tensor.shape.reduce((sum, length, i) => sum + (length - 1) * (stride[i] as number), start);
+  return [start * size, (tensor.numel() === 0 ? start : last + 1) * size];
+}
+
+async function* piecesOf(tensor: Tensor, at: number, nbytes: number): AsyncGenerator<Uint8Array> {
   if (nbytes === 0) return;
-  if (nbytes <= pieceBytes) {
+  if (nbytes <= pieceBytes && at === 0) {
     yield tensor.storage().toBytes().subarray(0, nbytes);
     return;
   }
@@ -200,8 +328,8 @@ async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Ar
     // Bits that change how the storage is read; without them it is seen as it is.
     if (tensor.dtype.startsWith('complex') && values.isConj()) values = values.conj();
     if (values.isNeg()) values = values._negView();
-    const numel = nbytes / itemSize(tensor.dtype as SavedDType);
-    return values.asStrided([numel], [1], 0).view('uint8');
+    const size = itemSize(tensor.dtype as SavedDType);
+    return values.asStrided([nbytes / size], [1], at / size).view('uint8');
   });
   for (let start = 0; start < nbytes; start += pieceBytes) {
     using piece = bytes.narrow(0, start, Math.min(pieceBytes, nbytes - start));

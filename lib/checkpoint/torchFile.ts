@@ -1,53 +1,106 @@
-// PyTorch's checkpoints: what `torch.save` writes since 1.6 is read, and what is written `torch.load` reads, with
-// `weights_only=True` and `mmap=True` too. The file is a zip archive: `data.pkl`, a pickle of the object in which tensors
-// are references, and one record `data/<key>` for each storage. See docs/checkpoints.md for how Python's objects map.
+// PyTorch's checkpoints: whatever `torch.save` has written is read, in all three formats that it has had, and what is written
+// `torch.load` reads, with `weights_only=True` and `mmap=True` too. See docs/checkpoints.md for how Python's objects map.
 
-import { IsotorchError } from '../errors.js';
-import type { Device } from '../tensor/dtype.js';
+import { expected } from '../errors.js';
+import { type Device, type DType, isDType, isFloating } from '../tensor/dtype.js';
 import { writeFileAtomically } from './atomicFile.js';
-import { expectStateArchive, expectZip } from './formats.js';
-import { unpickle } from './pickle/reader.js';
-import type { StorageRef } from './pickle/values.js';
+import { openContainer } from './containers/open.js';
+import { isSavedDType, type SavedDType } from './dtypes.js';
+import { MappedFile } from './mapped.js';
+import { TensorRef } from './pickle/values.js';
 import { pickle } from './pickle/writer.js';
 import { type ByteSource, openSource } from './source.js';
-import { loadTensors, pieceBytes, type StorageReader, TensorTable } from './tensors.js';
-import { ZipReader } from './zip/reader.js';
+import { loadTensors, TensorTable } from './tensors.js';
 import { ZipWriter } from './zip/writer.js';
 
 export interface LoadTorchOptions {
   /** Where the tensors go, whatever the file says (`map_location`). Default `'cpu'`. */
   device?: Device;
+  /**
+   * Map the file into memory instead of reading it: tensors on the CPU then need no copy, where their alignment in the file
+   * allows, and only what is used is read. Checksums are not verified, and the file must not be cut off while tensors use it.
+   * @default false
+   */
+  mmap?: boolean;
+  /** Converts floating tensors while they are loaded; others keep their dtype. */
+  dtype?: DType;
+  /** Of the outermost dict only these entries; the bytes of others are not read. */
+  keys?: readonly string[] | ((key: string) => boolean);
 }
 
-/** A pickle of this size would describe ten million tensors. */
-const maxPickleBytes = 1 << 30;
-/** The newest version of the archive format that PyTorch 2.13 knows (kMaxSupportedFileFormatVersion). */
-const newestVersion = 10;
-
 /**
- * Reads a file that `torch.save` wrote in PyTorch 1.6 or later (`torch.load(path, weights_only=True)`). Nothing in the
- * file is executed. A dict becomes a Map, in its order and with its keys' types; a list an array; a tuple a frozen
- * array; None null; an int that is not safe a bigint. Tensors that shared memory share it.
+ * Reads a file that any `torch.save` wrote (`torch.load(path, weights_only=True)`): the zip archives of today, the streams of
+ * 0.1.10 to 1.5, the tar archives before. Nothing in the file is executed. A dict becomes a Map, in its order and with its keys'
+ * types; a list an array; a tuple a frozen array; None null; an int that is not safe a bigint. Tensors that shared memory
+ * share it.
  *
  * @param file a path, or the file's bytes
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, damaged, or holds anything but
- *   tensors and plain values, saying what and at which byte.
+ *   tensors and plain values, saying what and at which byte; ERR_ARGUMENT if a key is missing, or bytes are to be mapped.
  * @example
  * const checkpoint = await loadTorch<Map<string, Tensor>>('model.pth');
  * checkpoint.get('fc.weight')?.shape;
+ * @example await loadTorch('large.pth', { mmap: true, keys: ['model'], dtype: 'bfloat16' });
  */
 export async function loadTorch<T = unknown>(file: string | Uint8Array, options: LoadTorchOptions = {}): Promise<T> {
-  const { device = 'cpu' } = options;
+  checkOptions(options);
   const source = await openSource(file);
   try {
-    await expectZip(source);
-    const archive = await Archive.open(source);
-    const where = `${source.name}: ${archive.root}data.pkl`;
-    const tree = unpickle(await archive.record('data.pkl', maxPickleBytes), { where });
-    return (await loadTensors(tree, where, archive, device)) as T;
+    return (await loadFrom(source, options)) as T;
   } finally {
     await source.close();
   }
+}
+
+/** `loadTorch` from an open source, which stays open. */
+export async function loadFrom(source: ByteSource, options: LoadTorchOptions = {}): Promise<unknown> {
+  const { device = 'cpu', mmap = false, dtype, keys } = options;
+  if (mmap && source.path === undefined)
+    throw expected('the path of a file', 'file, to map it into memory', source.name);
+  const container = await openContainer(source);
+  const object = await container.object();
+  const tree = keys === undefined ? object : onlyKeys(object, keys);
+  const mapped = mmap ? MappedFile.open(source.path as string, source.size) : undefined;
+  try {
+    return await loadTensors(tree, container.where, container, {
+      device,
+      ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
+      ...(mapped ? { mapped } : {}),
+    });
+  } finally {
+    mapped?.close();
+  }
+}
+
+function checkOptions({ mmap, dtype, keys }: LoadTorchOptions): void {
+  if (mmap !== undefined && typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
+  if (dtype !== undefined && !(isDType(dtype) && isSavedDType(dtype) && isFloating(dtype)))
+    throw expected('a floating dtype, such as bfloat16,', 'dtype', dtype, 'ERR_DTYPE');
+  const fine =
+    keys === undefined ||
+    typeof keys === 'function' ||
+    (Array.isArray(keys) && keys.every((key) => typeof key === 'string'));
+  if (!fine) throw expected('an array of strings or a function', 'keys', keys);
+}
+
+/** The outermost dict without the entries that are not asked for. */
+function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>): unknown {
+  if (!(object instanceof Map))
+    throw expected(
+      'a file that holds a dict, to take keys from',
+      'file',
+      object instanceof TensorRef ? 'a tensor' : object,
+    );
+  if (typeof keys !== 'function') {
+    const missing = keys.find((key) => !object.has(key));
+    if (missing !== undefined) {
+      const some = [...object.keys()].slice(0, 10).map((key) => JSON.stringify(String(key)));
+      throw expected(`keys that are in the file (${some.join(', ')}${object.size > 10 ? ', …' : ''})`, 'keys', missing);
+    }
+  }
+  const wanted = typeof keys === 'function' ? keys : (key: string) => keys.includes(key);
+  for (const key of [...object.keys()]) if (typeof key !== 'string' || !wanted(key)) object.delete(key);
+  return object;
 }
 
 /**
@@ -77,72 +130,4 @@ export async function saveTorch(path: string, object: unknown): Promise<void> {
     await add('version', Buffer.from('3\n'));
     await zip.finish();
   });
-}
-
-/** The records of a checkpoint. */
-class Archive implements StorageReader {
-  private constructor(
-    private readonly source: ByteSource,
-    private readonly zip: ZipReader,
-    /** The folder in the archive, with its slash. */
-    readonly root: string,
-    readonly swapped: boolean,
-  ) {}
-
-  static async open(source: ByteSource): Promise<Archive> {
-    const zip = await ZipReader.open(source);
-    const root = expectStateArchive(source, [...zip.entries.keys()]);
-    const text = async (name: string) => {
-      const entry = zip.entries.get(root + name);
-      return (
-        entry &&
-        Buffer.from(await zip.read(entry, 64))
-          .toString('latin1')
-          .trim()
-      );
-    };
-    const bad = (problem: string) => new IsotorchError('ERR_FORMAT', `${source.name}: ${problem}`);
-    const version = await text('version');
-    if (version !== undefined && !(Number(version) >= 1 && Number(version) <= newestVersion)) {
-      throw bad(
-        `expected a version from 1 to ${newestVersion} in record "version" but found ${JSON.stringify(version)}`,
-      );
-    }
-    const order = (await text('byteorder')) ?? 'little';
-    if (order !== 'little' && order !== 'big')
-      throw bad(`expected "little" or "big" in record "byteorder" but found ${JSON.stringify(order)}`);
-    return new Archive(source, zip, root, order === 'big');
-  }
-
-  get name(): string {
-    return this.source.name;
-  }
-
-  private entry(name: string) {
-    const entry = this.zip.entries.get(this.root + name);
-    if (entry) return entry;
-    throw new IsotorchError(
-      'ERR_FORMAT',
-      `${this.source.name}: the record ${JSON.stringify(this.root + name)} is missing`,
-    );
-  }
-
-  async record(name: string, limit: number): Promise<Uint8Array> {
-    return await this.zip.read(this.entry(name), limit);
-  }
-
-  async *pieces({ key, nbytes }: StorageRef): AsyncGenerator<Uint8Array> {
-    const entry = this.entry(`data/${key}`);
-    if (entry.size < nbytes) {
-      throw new IsotorchError(
-        'ERR_FORMAT',
-        `${this.source.name}: storage ${JSON.stringify(key)} should have ${nbytes} bytes but has ${entry.size}`,
-      );
-    }
-    let left = nbytes;
-    for await (const piece of this.zip.pieces(entry, pieceBytes)) {
-      yield piece.subarray(0, left);
-      left -= Math.min(left, piece.length);
-    }
-  }
 }

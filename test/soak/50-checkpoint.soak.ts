@@ -19,7 +19,7 @@ import { fuzzSafetensors } from '../support/safetensorsFuzz.js';
 const scale = Number(process.env.ISOTORCH_SOAK ?? 1);
 
 describe('damage', () => {
-  for (const target of ['file', 'pickle', 'archive'] as const) {
+  for (const target of ['file', 'pickle', 'archive', 'stream', 'tar'] as const) {
     const rounds = Math.ceil(35 * scale);
     it(`a ${target}, ${rounds} thousand times`, async () => {
       global.gc?.();

@@ -1,19 +1,20 @@
-// Damages checkpoints at random and reads them. Three targets: the file as it is; the pickle inside, in an archive that is
-// sound again, since its checksum would stop all damage before the pickle machine sees it; and the archive's own structure,
-// with its checksums off.
+// Damages checkpoints at random, looks into them and reads them. Targets: the file as it is; the pickle inside, in an archive that
+// is sound again, since its checksum would stop all damage before the pickle machine sees it; the archive's own structure,
+// with its checksums off; and files of the two older formats, the tar archive's checksums mended half of the time.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadTorch, OrderedDict, saveTorch } from '../../lib/checkpoint/index.js';
+import { formatTorchTree, inspectTorch, loadTorch, OrderedDict, saveTorch } from '../../lib/checkpoint/index.js';
 import { openSource } from '../../lib/checkpoint/source.js';
 import { ZipReader } from '../../lib/checkpoint/zip/reader.js';
 import { IsotorchError } from '../../lib/errors.js';
 import { Parameter, Tensor, tidy, torch } from '../../lib/tensor/index.js';
 import { archive, damage, randomFrom } from './checkpoints.js';
+import { streamSample, tarSample, withChecksums } from './oldCheckpoints.js';
 
 export interface FuzzOptions {
-  target: 'file' | 'pickle' | 'archive';
+  target: 'file' | 'pickle' | 'archive' | 'stream' | 'tar';
   runs: number;
   seed: number;
 }
@@ -27,9 +28,10 @@ export interface FuzzResult {
 
 /** @throws if anything but ERR_FORMAT comes, with the seed that repeats it. */
 export async function fuzz({ target, runs, seed }: FuzzOptions): Promise<FuzzResult> {
-  const samples = await Promise.all(
-    (await makeSamples()).map(async (sample) => ({ sample, records: await recordsOf(sample) })),
-  );
+  const samples =
+    target === 'stream' || target === 'tar'
+      ? [target === 'stream' ? streamSample() : tarSample()].map((sample) => ({ sample, records: {} }))
+      : await Promise.all((await makeSamples()).map(async (sample) => ({ sample, records: await recordsOf(sample) })));
   const result: FuzzResult = { refused: 0, read: 0, slowest: 0 };
   for (let run = 0; run < runs; run++) {
     const random = randomFrom(seed * 1_000_003 + run);
@@ -37,6 +39,7 @@ export async function fuzz({ target, runs, seed }: FuzzOptions): Promise<FuzzRes
     const input = await damaged(target, sample, records, random);
     const start = performance.now();
     try {
+      await inspected(input);
       exercise(await loadTorch(input));
       result.read += 1;
     } catch (error) {
@@ -58,7 +61,9 @@ async function damaged(
   records: Record<string, Uint8Array>,
   random: () => number,
 ): Promise<Uint8Array> {
-  if (target === 'file') return damage(sample, random);
+  if (target === 'file' || target === 'stream') return damage(sample, random);
+  // A header's checksum would stop most of it.
+  if (target === 'tar') return random() < 0.5 ? damage(sample, random) : withChecksums(damage(sample, random));
   if (target === 'pickle')
     return archive({ ...records, 'data.pkl': damage(records['data.pkl'] as Uint8Array, random) });
   // Only from the directory on, and only its numbers matter: the checksums are 0, which stands for none.
@@ -72,6 +77,15 @@ function withoutChecksums(sample: Uint8Array): Buffer {
   for (let at = copy.indexOf('PK\x01\x02', 0, 'latin1'); at !== -1; at = copy.indexOf('PK\x01\x02', at + 1, 'latin1'))
     copy.writeUInt32LE(0, at + 16);
   return copy;
+}
+
+/** Looking is as safe as loading, and sees whatever loading sees. */
+async function inspected(input: Uint8Array): Promise<void> {
+  try {
+    formatTorchTree(await inspectTorch(input));
+  } catch (error) {
+    if (!(error instanceof IsotorchError) || error.code !== 'ERR_FORMAT') throw error;
+  }
 }
 
 /** Reads every element of every tensor, which a wrong window would make crash. */

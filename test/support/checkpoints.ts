@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ByteSink } from '../../lib/checkpoint/atomicFile.js';
-import { Complex, OrderedDict, TorchDevice, TorchDType, TorchSize } from '../../lib/checkpoint/index.js';
+import { Complex, OrderedDict, TorchDevice, TorchDType, TorchLayout, TorchSize } from '../../lib/checkpoint/index.js';
 import { ZipWriter } from '../../lib/checkpoint/zip/writer.js';
-import { Parameter, Tensor } from '../../lib/tensor/index.js';
+import { type Layout, Parameter, Tensor } from '../../lib/tensor/index.js';
 
 /** A folder that is gone after `use`. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -44,7 +44,8 @@ export function describeValue(value: unknown): unknown {
     };
   };
   const walk = (v: unknown): unknown => {
-    if (v instanceof Tensor) return { tensor: tensor(v) };
+    if (v instanceof Tensor) return unusual(v, walk) ?? { tensor: tensor(v) };
+    if (v instanceof TorchLayout) return { dict: [['layout', `torch.${v.name}`]] };
     if (v instanceof OrderedDict)
       return { ordered: items(v), ...(v._metadata === undefined ? {} : { metadata: walk(v._metadata) }) };
     if (v instanceof Map) return { dict: items(v) };
@@ -63,6 +64,45 @@ export function describeValue(value: unknown): unknown {
   };
   const items = (map: Map<unknown, unknown>) => [...map].map(([key, item]) => [walk(key), walk(item)]);
   return walk(value);
+}
+
+/** Frees every tensor in what was loaded. */
+export function disposeAll(value: unknown, seen = new Set<unknown>()): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  seen.add(value);
+  if (value instanceof Tensor) value.dispose();
+  else if (value instanceof Map) for (const item of value.values()) disposeAll(item, seen);
+  else if (Array.isArray(value) || value instanceof Set) for (const item of value) disposeAll(item, seen);
+}
+
+/** Sparse and meta tensors, as make_checkpoint_matrix.py has them. */
+function unusual(tensor: Tensor, walk: (value: unknown) => unknown): unknown {
+  const dict = (entries: Record<string, unknown>) => ({ dict: Object.entries(entries).map(([k, v]) => [k, walk(v)]) });
+  if (tensor.device === 'meta')
+    return dict({ meta: `torch.${tensor.dtype}`, shape: [...tensor.shape], stride: [...tensor.stride()] });
+  const sparse = sparseParts(tensor);
+  return sparse && dict({ layout: `torch.${sparse.layout}`, shape: [...tensor.shape], parts: sparse.parts });
+}
+
+/** The parts of a sparse tensor; undefined for others. */
+function sparseParts(tensor: Tensor): { layout: Layout; parts: unknown[] } | undefined {
+  const attempt = <T>(act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch {
+      return undefined;
+    }
+  };
+  if (attempt(() => tensor.storage())) return undefined;
+  const coo = attempt(() => [tensor._indices(), tensor._values(), tensor.isCoalesced()]);
+  if (coo) return { layout: 'sparse_coo', parts: coo };
+  const row = attempt(() => [tensor.crowIndices(), tensor.colIndices(), tensor.values()] as const);
+  const parts = row ?? ([tensor.ccolIndices(), tensor.rowIndices(), tensor.values()] as const);
+  const blocks = parts[2].ndim === 3;
+  return {
+    layout: row ? (blocks ? 'sparse_bsr' : 'sparse_csr') : blocks ? 'sparse_bsc' : 'sparse_csc',
+    parts: [...parts],
+  };
 }
 
 /** json.dumps of the plain values that sets hold. */

@@ -3,8 +3,19 @@
 // PyTorch's own list for `weights_only=True`, as far as isotorch has the values.
 
 import { hasStorageClass, type SavedDType, savedDTypes, storageClasses } from '../dtypes.js';
-import { rebuildParameter, rebuildTensor, rebuildTensorV3 } from './tensorRules.js';
-import { Complex, isTuple, OrderedDict, RuleError, TensorRef, TorchDevice, TorchDType, torchSize } from './values.js';
+import { emptyNumpyArray, numpyDType, numpyFromBuffer, numpyScalar } from './numpy.js';
+import { layoutOf, rebuildSparseTensor } from './sparseRules.js';
+import {
+  emptyTensorOf,
+  rebuildDeviceTensor,
+  rebuildMetaTensor,
+  rebuildParameter,
+  rebuildPlainTensor,
+  rebuildTensor,
+  rebuildTensorV3,
+  rebuildVariable,
+} from './tensorRules.js';
+import { Complex, isTensorRef, isTuple, OrderedDict, RuleError, TorchDevice, TorchDType, torchSize } from './values.js';
 
 /** A global as it lies on the pickle's stack. */
 export class PickleGlobal {
@@ -81,30 +92,53 @@ allow('torch.device', ([type, index]) => {
 
 for (const dtype of savedDTypes) {
   rules.set(`torch.${dtype}`, TorchDType.of(dtype));
-  if (hasStorageClass(dtype)) {
-    const name = `torch.${storageClasses[dtype]}`;
+  if (!hasStorageClass(dtype)) continue;
+  // Files from before 0.4 name a class for each device.
+  for (const module of ['torch', 'torch.cuda']) {
+    const name = `${module}.${storageClasses[dtype]}`;
     rules.set(name, new PickleGlobal(name, undefined, dtype));
+    const tensors = name.replace('Storage', 'Tensor');
+    rules.set(tensors, new PickleGlobal(tensors, () => emptyTensorOf(dtype), dtype));
   }
 }
 for (const name of ['torch.storage.UntypedStorage', 'torch.UntypedStorage']) {
   rules.set(name, new PickleGlobal(name, undefined, 'untyped'));
 }
 
+allow('torch.serialization._get_layout', layoutOf);
+
+allow('torch._utils._rebuild_tensor', rebuildPlainTensor);
 allow('torch._utils._rebuild_tensor_v2', rebuildTensor);
 allow('torch._utils._rebuild_tensor_v3', rebuildTensorV3);
+allow('torch._utils._rebuild_sparse_tensor', rebuildSparseTensor);
+allow('torch._utils._rebuild_meta_tensor_no_storage', rebuildMetaTensor);
+for (const name of ['from_numpy', 'from_cpu_tensor'])
+  allow(`torch._utils._rebuild_device_tensor_${name}`, rebuildDeviceTensor);
+allow('torch._utils._rebuild_xla_tensor', rebuildDeviceTensor);
 allow('torch._utils._rebuild_parameter', rebuildParameter);
 // What Python set on a parameter or a buffer beside its values has no meaning here and is left out.
 allow('torch._utils._rebuild_parameter_with_state', ([data, requiresGrad, hooks]) =>
   rebuildParameter([data, requiresGrad, hooks]),
 );
+allow('torch.Tensor');
+allow('torch.nn.parameter.Buffer');
+allow('torch.nn.parameter.Parameter', ([data, requiresGrad]) => rebuildParameter([data, requiresGrad]));
+allow('torch.autograd.variable.Variable', ([data, requiresGrad]) => rebuildVariable([data, requiresGrad]));
 const tensorClasses = ['torch.Tensor', 'torch.nn.parameter.Parameter', 'torch.nn.parameter.Buffer'];
-for (const name of tensorClasses) allow(name);
 allow('torch._tensor._rebuild_from_type_v2', ([build, type, args]) => {
   if (!(build instanceof PickleGlobal) || !(type instanceof PickleGlobal) || !isTuple(args))
     throw new RuleError('expected a function, a class and arguments');
   if (!tensorClasses.includes(type.name)) throw new RuleError(`expected a tensor class but received ${type.name}`);
   const tensor = build.name.startsWith('torch._utils._rebuild_') ? build.build?.(args) : undefined;
-  if (!(tensor instanceof TensorRef))
-    throw new RuleError(`expected a function that builds a tensor but received ${build.name}`);
+  if (!isTensorRef(tensor)) throw new RuleError(`expected a function that builds a tensor but received ${build.name}`);
   return tensor;
 });
+
+// NumPy 2 moved its modules; files of both are around.
+for (const core of ['numpy.core', 'numpy._core']) {
+  allow(`${core}.multiarray.scalar`, numpyScalar);
+  allow(`${core}.multiarray._reconstruct`, emptyNumpyArray);
+  allow(`${core}.numeric._frombuffer`, numpyFromBuffer);
+}
+allow('numpy.dtype', numpyDType);
+allow('numpy.ndarray');

@@ -4,8 +4,20 @@
 
 import { Cursor } from './cursor.js';
 import { findGlobal, PickleGlobal } from './globals.js';
-import { decodeLong } from './text.js';
-import { isList, isTuple, OrderedDict, RuleError, StorageRef, TensorRef, TorchDType } from './values.js';
+import { NumpyDType, setNumpyDType } from './numpy.js';
+import { setTensor } from './tensorRules.js';
+import { decodeLong, decodeText } from './text.js';
+import {
+  isList,
+  isTensorRef,
+  isTuple,
+  Opaque,
+  OrderedDict,
+  RuleError,
+  TensorRef,
+  TorchDevice,
+  TorchDType,
+} from './values.js';
 
 /** What objects cost in V8, in bytes, roughly. A slot is a place in an array that grows. */
 const cost = {
@@ -17,6 +29,8 @@ const cost = {
   tensor: 600,
   storage: 160,
   slot: 24,
+  /** Time, counted as memory: an element that a rule looks at; bytes and characters cost 1. */
+  work: 24,
 } as const;
 
 /** Python's integers have no end, but arithmetic on them takes time; no checkpoint needs more. */
@@ -28,7 +42,6 @@ export class Machine {
   /** Heights of the stack at open marks. */
   private readonly marks: number[] = [];
   private readonly memo: unknown[] = [];
-  private readonly storages = new Map<string, StorageRef>();
   private highest = 0;
   private deepest = 0;
 
@@ -37,6 +50,10 @@ export class Machine {
     where: string,
     /** Bytes of memory that the objects may take. */
     private budget: number,
+    /** What a persistent id stands for. @throws RuleError */
+    private readonly resolve: (id: unknown) => { storage: unknown; fresh: boolean },
+    /** What is not known becomes an Opaque object instead of an error. */
+    private readonly opaque: boolean,
   ) {
     this.cursor = new Cursor(bytes, where);
   }
@@ -133,6 +150,13 @@ export class Machine {
     this.push(this.cursor.text(length));
   }
 
+  /** A string of Python 2, which may be text or bytes: text where it is UTF-8, as torch.load takes it by default. */
+  string(length: number): void {
+    this.charge(cost.text + 2 * Math.min(length, this.cursor.left));
+    const bytes = this.cursor.take(length);
+    this.push(decodeText(bytes) ?? new Uint8Array(bytes));
+  }
+
   binary(length: number): void {
     this.charge(cost.map + Math.min(length, this.cursor.left));
     this.push(new Uint8Array(this.cursor.take(length)));
@@ -161,7 +185,8 @@ export class Machine {
   }
 
   append(items: unknown[]): void {
-    const list = this.top();
+    const top = this.top();
+    const list = top instanceof Opaque ? top.items : top;
     if (!isList(list)) throw this.error('only a list can be appended to');
     this.charge(items.length * cost.item);
     for (const item of items) list.push(item);
@@ -169,6 +194,10 @@ export class Machine {
 
   addItems(items: unknown[]): void {
     const set = this.top();
+    if (set instanceof Opaque) {
+      this.append(items);
+      return;
+    }
     if (!(set instanceof Set)) throw this.error('only a set can be added to');
     this.charge(items.length * 3 * cost.item);
     for (const item of items) set.add(item);
@@ -176,12 +205,13 @@ export class Machine {
 
   setItems(items: unknown[]): void {
     const dict = this.top();
-    if (!(dict instanceof Map)) throw this.error('only a dict has keys');
+    if (!(dict instanceof Map || dict instanceof Opaque)) throw this.error('only a dict has keys');
     if (items.length % 2 !== 0) throw this.error('a key without a value');
     this.charge(items.length * 2 * cost.item);
     for (let i = 0; i < items.length; i += 2) {
       if (!isHashable(items[i])) throw this.error('a dict’s key must be text, a number, None, a tuple or bytes');
-      dict.set(items[i], items[i + 1]);
+      if (dict instanceof Opaque) dict.entries.push([items[i], items[i + 1]]);
+      else dict.set(items[i], items[i + 1]);
     }
   }
 
@@ -190,13 +220,19 @@ export class Machine {
   global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.error('the name of a global must be text');
     const found = findGlobal(module, name);
-    if (found === undefined) throw this.error(forbidden(`${module}.${name}`));
-    this.push(found);
+    if (found === undefined && !this.opaque) throw this.error(forbidden(`${module}.${name}`));
+    if (found === undefined) this.charge(cost.map);
+    this.push(found ?? new Opaque(`${module}.${name}`));
   }
 
   reduce(): void {
     const args = this.pop();
     const callee = this.pop();
+    if (callee instanceof Opaque) {
+      this.charge(cost.map);
+      this.push(new Opaque(callee.name, isTuple(args) ? args : [args]));
+      return;
+    }
     if (!(callee instanceof PickleGlobal) || callee.build === undefined) {
       const name =
         callee instanceof PickleGlobal
@@ -207,59 +243,73 @@ export class Machine {
       throw this.error(`it calls ${name}; nothing in a file is executed, and this is not a known way to make a value`);
     }
     if (!isTuple(args)) throw this.error(`${callee.name}: expected a tuple of arguments`);
-    this.push(this.apply(callee.name, () => callee.build?.(args)));
+    // A short pickle may call for the same large argument many times.
+    for (const arg of args) this.charge(sizeOf(arg) * (isFlat(arg) ? 1 : cost.work));
+    this.push(this.apply(callee.name, args, () => callee.build?.(args)));
   }
 
-  private apply(name: string, rule: () => unknown): unknown {
+  private apply(name: string, args: readonly unknown[], rule: () => unknown): unknown {
     try {
       const value = rule();
-      this.charge(value instanceof TensorRef ? cost.tensor : cost.map);
-      if (value instanceof Map || value instanceof Set) this.charge(value.size * 3 * cost.item);
+      this.charge(isTensorRef(value) ? cost.tensor : cost.map);
+      this.charge(sizeOf(value) * (isFlat(value) ? 1 : 3 * cost.item));
       return value;
     } catch (error) {
-      if (error instanceof RuleError) throw this.error(`${name}: ${error.message}`);
-      throw error;
+      if (!(error instanceof RuleError)) throw error;
+      if (!this.opaque) throw this.error(`${name}: ${error.message}`);
+      this.charge(cost.map);
+      return new Opaque(name, args, error.message);
     }
   }
 
-  /** Attributes. Only a dict's `_metadata` has a meaning outside Python. */
+  /** State that an object is given after it was made; of attributes only a dict's `_metadata` has a meaning outside Python. */
   build(): void {
     const state = this.pop();
     const target = this.top();
+    const give = target instanceof NumpyDType ? setNumpyDType : target instanceof TensorRef ? setTensor : undefined;
+    if (give) {
+      this.apply('BUILD', [state], () => give(target as never, state));
+      return;
+    }
+    if (target instanceof Opaque) {
+      target.state = state;
+      return;
+    }
     if (!(target instanceof OrderedDict) || !(state instanceof Map))
       throw this.error('only an OrderedDict can have attributes');
     for (const [name, value] of state) {
-      if (name !== '_metadata')
+      if (name !== '_metadata' && !this.opaque)
         throw this.error(`an OrderedDict with an attribute ${JSON.stringify(String(name))} can’t be read`);
-      target._metadata = value;
+      if (name === '_metadata') target._metadata = value;
     }
   }
 
   persistent(): void {
-    this.push(this.storageOf(this.pop()));
+    const id = this.pop();
+    try {
+      const { storage, fresh } = this.resolve(id);
+      if (fresh) this.charge(cost.storage);
+      this.push(storage);
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      if (!this.opaque) throw this.error(error.message);
+      this.charge(cost.map);
+      // Old files have a module's class and its source text there.
+      const type =
+        isTuple(id) && id[0] !== 'storage'
+          ? id.find((part) => part instanceof Opaque && part.args === undefined)
+          : undefined;
+      this.push(type ?? new Opaque('persistent id', isTuple(id) ? id : [id], error.message));
+    }
   }
+}
 
-  /** `('storage', class, key, location, numel)` */
-  private storageOf(id: unknown): StorageRef {
-    if (!isTuple(id) || id.length < 5 || id[0] !== 'storage') throw this.error('expected the description of a storage');
-    const [, type, key, location, numel] = id;
-    if (!(type instanceof PickleGlobal) || type.storage === undefined)
-      throw this.error('expected the class of a storage');
-    if (typeof key !== 'string' || typeof location !== 'string')
-      throw this.error('expected a storage’s key and location');
-    if (!Number.isSafeInteger(numel) || (numel as number) < 0)
-      throw this.error('expected a storage’s number of elements');
-    const storage = new StorageRef(key, type.storage, location, numel as number);
-    if (!Number.isSafeInteger(storage.nbytes)) throw this.error(`a storage of ${numel} elements is too large`);
-    const known = this.storages.get(key);
-    if (known && known.dtype === storage.dtype && known.numel === storage.numel) return known;
-    // PyTorch gives empty storages of several dtypes one key.
-    if (known && known.nbytes + storage.nbytes > 0)
-      throw this.error(`storage ${JSON.stringify(key)} appears with two dtypes or sizes`);
-    this.charge(cost.storage);
-    this.storages.set(key, storage);
-    return storage;
-  }
+const isFlat = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array;
+
+/** Elements, bytes or characters. */
+function sizeOf(value: unknown): number {
+  if (value instanceof Map || value instanceof Set) return value.size;
+  return Array.isArray(value) || value instanceof Uint8Array || typeof value === 'string' ? value.length : 0;
 }
 
 const isHashable = (value: unknown): boolean =>
@@ -267,7 +317,9 @@ const isHashable = (value: unknown): boolean =>
   typeof value !== 'object' ||
   isTuple(value) ||
   value instanceof Uint8Array ||
-  value instanceof TorchDType;
+  value instanceof TorchDType ||
+  value instanceof TorchDevice ||
+  value instanceof Opaque;
 
 /** Why a global is refused, with advice where the reason is a common one. */
 function forbidden(name: string): string {
@@ -276,11 +328,11 @@ function forbidden(name: string): string {
       /^torch\._utils\._rebuild_q|^torch\.Q/,
       'Quantised tensors can’t be read; dequantise them in Python before saving.',
     ],
-    [/_rebuild_sparse/, 'Sparse tensors can’t be read; call to_dense() in Python before saving.'],
-    [/_rebuild_(meta|wrapper|nested|device)/, 'This kind of tensor can’t be read; save an ordinary one.'],
+    [/_rebuild_(wrapper|nested)/, 'This kind of tensor can’t be read; save an ordinary one.'],
+    [/^torch\.(bits|u?int[1-7]$|float4|float6)/, 'LibTorch has no arithmetic for this dtype; save another one.'],
     [
       /^numpy\b/,
-      'NumPy’s objects can’t be read; in Python, turn arrays into tensors and scalars into numbers before saving.',
+      'Of NumPy’s objects only arrays and scalars of numbers and booleans can be read; turn others into lists before saving.',
     ],
     [
       /^__main__\.|^torch\.nn\.modules\.|^torchvision\./,
@@ -290,6 +342,6 @@ function forbidden(name: string): string {
   const hint = advice.find(([pattern]) => pattern.test(name))?.[1];
   return (
     `the file asks for the global ${JSON.stringify(name.slice(0, 200))}, which is not on isotorch’s list of harmless ones. Nothing was executed. ` +
-    (hint ?? 'Files may hold tensors, numbers, text, lists, tuples, sets and dicts.')
+    `${hint ?? 'Files may hold tensors, numbers, text, lists, tuples, sets and dicts.'} inspectTorch(path) shows what is inside.`
   );
 }

@@ -3,20 +3,29 @@
 
 import { Machine } from './machine.js';
 import { newestProtocol, op } from './opcodes.js';
+import { StorageTable } from './storages.js';
 
 export interface UnpickleOptions {
   /** What messages call these bytes. */
   where: string;
   /**
-   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB and the pickle's size, enough for more
-   * than a hundred thousand tensors; a pickle of a few megabytes can ask for gigabytes otherwise.
+   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB, enough for more than a hundred
+   * thousand tensors, and four times the pickle's size, enough for NumPy's arrays in it; a pickle of a few megabytes can
+   * ask for gigabytes otherwise.
    */
   memory?: number;
+  /** What a persistent id stands for, and whether it is new. Default: a storage's description. @throws RuleError */
+  resolve?: (id: unknown) => { storage: unknown; fresh: boolean };
+  /** Unknown globals, and what they are called with, become Opaque objects instead of an error. */
+  opaque?: boolean;
 }
 
 /** @throws ERR_FORMAT for everything that is not a pickle of tensors and plain values. */
-export function unpickle(bytes: Uint8Array, { where, memory = (192 << 20) + bytes.length }: UnpickleOptions): unknown {
-  const machine = new Machine(bytes, where, memory);
+export function unpickle(bytes: Uint8Array, options: UnpickleOptions): unknown {
+  const { where, memory = (192 << 20) + 4 * bytes.length } = options;
+  const storages = new StorageTable();
+  const resolve = options.resolve ?? ((id: unknown) => storages.resolve(id));
+  const machine = new Machine(bytes, where, memory, resolve, options.opaque ?? false);
   for (let code = machine.cursor.opcode(); code !== op.STOP; code = machine.cursor.opcode()) {
     const act = actions[code];
     if (act === undefined) {
@@ -55,9 +64,10 @@ on(op.BININT2, (machine) => machine.push(machine.cursor.uint16()));
 on(op.LONG1, (machine) => machine.long(machine.cursor.uint8()));
 on(op.LONG4, (machine) => machine.long(machine.cursor.int32()));
 on(op.BINFLOAT, (machine) => machine.float(machine.cursor.float64()));
-// Strings of Python 2 are taken for text, as torch.load does by default.
-on([op.SHORT_BINUNICODE, op.SHORT_BINSTRING], (machine) => machine.text(machine.cursor.uint8()));
-on([op.BINUNICODE, op.BINSTRING], (machine) => machine.text(machine.cursor.uint32()));
+on(op.SHORT_BINUNICODE, (machine) => machine.text(machine.cursor.uint8()));
+on(op.BINUNICODE, (machine) => machine.text(machine.cursor.uint32()));
+on(op.SHORT_BINSTRING, (machine) => machine.string(machine.cursor.uint8()));
+on(op.BINSTRING, (machine) => machine.string(machine.cursor.uint32()));
 on(op.BINUNICODE8, (machine) => machine.text(machine.cursor.uint64()));
 on(op.SHORT_BINBYTES, (machine) => machine.binary(machine.cursor.uint8()));
 on(op.BINBYTES, (machine) => machine.binary(machine.cursor.uint32()));

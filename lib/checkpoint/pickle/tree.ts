@@ -3,17 +3,27 @@
 
 import { IsotorchError } from '../../errors.js';
 import { PickleGlobal } from './globals.js';
-import { isTuple, OrderedDict, StorageRef, TensorRef, TorchSize } from './values.js';
+import { NumpyDType } from './numpy.js';
+import {
+  type AnyTensorRef,
+  isTensorRef,
+  isTuple,
+  OrderedDict,
+  StorageRef,
+  StorageView,
+  TorchDType,
+  TorchSize,
+} from './values.js';
 
 /** Deeper than Python can save by default, and shallow enough for JavaScript's stack. */
 export const maxDepth = 1000;
 
 /**
- * `value` with every TensorRef exchanged for what `replace` returns. It is called once for each TensorRef.
+ * `value` with every description of a tensor exchanged for what `replace` returns. It is called once for each.
  * @param where what messages call the pickle
  * @throws ERR_FORMAT if objects are nested too deep, or a class or a storage is used as a value.
  */
-export function replaceTensors(value: unknown, where: string, replace: (tensor: TensorRef) => unknown): unknown {
+export function replaceTensors(value: unknown, where: string, replace: (tensor: AnyTensorRef) => unknown): unknown {
   const done = new Map<object, unknown>();
   const bad = (problem: string) => new IsotorchError('ERR_FORMAT', `${where}: ${problem}`);
 
@@ -22,7 +32,7 @@ export function replaceTensors(value: unknown, where: string, replace: (tensor: 
     const known = done.get(item);
     if (known !== undefined) return known;
     if (depth > maxDepth) throw bad(`objects are nested more than ${maxDepth} deep`);
-    if (item instanceof TensorRef) {
+    if (isTensorRef(item)) {
       const replaced = replace(item);
       done.set(item, replaced);
       return replaced;
@@ -30,8 +40,11 @@ export function replaceTensors(value: unknown, where: string, replace: (tensor: 
     if (isTuple(item)) return walkTuple(item, depth);
     if (item instanceof PickleGlobal)
       throw bad(`it holds the class or function ${item.name} as a value, which has no counterpart here`);
-    if (item instanceof StorageRef)
-      throw bad(`it holds the storage ${JSON.stringify(item.key)} without a tensor, which has no counterpart here`);
+    if (item instanceof NumpyDType) return TorchDType.of(item.dtype);
+    if (item instanceof StorageRef || item instanceof StorageView)
+      throw bad(
+        `it holds the storage ${JSON.stringify((item instanceof StorageView ? item.root : item).key)} without a tensor, which has no counterpart here`,
+      );
     done.set(item, item);
     if (Array.isArray(item)) {
       for (let i = 0; i < item.length; i++) item[i] = walk(item[i], depth + 1);
@@ -62,7 +75,12 @@ export function replaceTensors(value: unknown, where: string, replace: (tensor: 
   return walk(value, 0);
 }
 
-/** Keys are tuples of plain values at most; a cycle can't run through tuples alone. */
-function holdsTensor(key: unknown): boolean {
-  return key instanceof TensorRef || (isTuple(key) && key.some(holdsTensor));
+/** Keys are tuples of plain values at most; a cycle can't run through tuples alone, but one tuple may be in many places. */
+function holdsTensor(key: unknown, seen = new Set<unknown>()): boolean {
+  if (isTensorRef(key)) return true;
+  if (!isTuple(key) || seen.has(key)) return false;
+  // No key of a checkpoint has so many parts; deeper ones would exhaust the stack.
+  if (seen.size > maxDepth) return true;
+  seen.add(key);
+  return key.some((part) => holdsTensor(part, seen));
 }

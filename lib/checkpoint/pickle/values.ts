@@ -4,8 +4,9 @@
 //   dict → Map    OrderedDict → OrderedDict    list → array    tuple → frozen array    torch.Size → TorchSize (frozen)
 //   set, frozenset → Set    int, float → number (bigint where an int is not safe)    bytes, bytearray → Uint8Array
 //   None → null    complex → Complex    torch.float32 → TorchDType    torch.device → TorchDevice
+//   torch.strided → TorchLayout    numpy scalar → number, bigint, boolean, Complex    numpy array → a tensor
 
-import type { DType } from '../../tensor/dtype.js';
+import type { DType, Layout } from '../../tensor/dtype.js';
 import { itemSize, type SavedDType } from '../dtypes.js';
 
 /**
@@ -60,7 +61,24 @@ export class TorchDevice {
   }
 }
 
-/** Memory that tensors view: the record `data/<key>` of the file. */
+/** A layout as a value, `torch.sparse_coo`: one object a layout. */
+export class TorchLayout {
+  private constructor(readonly name: Layout) {}
+
+  private static readonly all = new Map<Layout, TorchLayout>();
+
+  static of(name: Layout): TorchLayout {
+    const known = TorchLayout.all.get(name) ?? new TorchLayout(name);
+    TorchLayout.all.set(name, known);
+    return known;
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
+
+/** Memory that tensors view: the record `data/<key>` of the file, or bytes in the pickle itself. */
 export class StorageRef {
   constructor(
     readonly key: string,
@@ -70,11 +88,22 @@ export class StorageRef {
     readonly location: string,
     /** Elements; bytes if untyped. */
     readonly numel: number,
+    /** The content, little-endian, where the pickle has it: NumPy's arrays. */
+    readonly inline?: Uint8Array,
   ) {}
 
   get nbytes(): number {
     return this.dtype === 'untyped' ? this.numel : this.numel * itemSize(this.dtype);
   }
+}
+
+/** A part of a storage that old files treat as a storage of its own. Offset and numel count elements. */
+export class StorageView {
+  constructor(
+    readonly root: StorageRef,
+    readonly offset: number,
+    readonly numel: number,
+  ) {}
 }
 
 /** What a tensor is beside its window. */
@@ -85,6 +114,8 @@ export interface TensorTraits {
   /** Its values are the conjugates, or the negatives, of what the storage holds. */
   readonly conjugated: boolean;
   readonly negated: boolean;
+  /** It is to be converted: it was saved through a dtype that NumPy has. */
+  readonly cast?: SavedDType;
 }
 
 /** A tensor: a window onto a storage. Offset, size and stride count elements. */
@@ -97,7 +128,41 @@ export class TensorRef {
     readonly stride: readonly number[],
     readonly traits: TensorTraits,
   ) {}
+
+  /** Takes on what `other` is: old files make a tensor first and say later, by BUILD, what it is. */
+  become(other: TensorRef): void {
+    Object.assign(this, other);
+  }
 }
+
+/** A sparse tensor: the indices that its layout has (COO one, compressed two) and the values at them. */
+export class SparseRef {
+  constructor(
+    readonly layout: Exclude<Layout, 'strided'>,
+    readonly indices: readonly TensorRef[],
+    readonly values: TensorRef,
+    readonly size: readonly number[],
+    readonly coalesced: boolean | null,
+    readonly traits: Pick<TensorTraits, 'parameter' | 'requiresGrad'>,
+  ) {}
+}
+
+/** A tensor that was on the device `meta`: a shape without values. */
+export class MetaRef {
+  constructor(
+    readonly dtype: SavedDType,
+    readonly size: readonly number[],
+    readonly stride: readonly number[],
+    readonly traits: Pick<TensorTraits, 'parameter' | 'requiresGrad'>,
+  ) {}
+}
+
+export type AnyTensorRef = TensorRef | SparseRef | MetaRef;
+
+export const isTensorRef = (value: unknown): value is AnyTensorRef =>
+  value instanceof TensorRef || value instanceof SparseRef || value instanceof MetaRef;
+
+export const plainTraits: TensorTraits = { requiresGrad: false, parameter: false, conjugated: false, negated: false };
 
 /** What is wrong with a global's arguments; the reader adds where. */
 export class RuleError extends Error {}
@@ -112,3 +177,21 @@ export const torchSize = (sizes: readonly number[]): TorchSize => {
   made.push(...sizes);
   return Object.freeze(made) as TorchSize;
 };
+
+/**
+ * What a pickle names but isotorch does not know, for those who only look at it: a class or function, or (with `args`) what a
+ * call of it would give. Nothing is called.
+ */
+export class Opaque {
+  /** What BUILD would set. */
+  state?: unknown;
+  readonly items: unknown[] = [];
+  readonly entries: [unknown, unknown][] = [];
+
+  constructor(
+    readonly name: string,
+    readonly args?: readonly unknown[],
+    /** Why it is not known, where there is more to say. */
+    readonly problem?: string,
+  ) {}
+}

@@ -15,6 +15,7 @@ import {
   TensorRef,
   TorchDevice,
   TorchDType,
+  TorchLayout,
   TorchSize,
 } from './values.js';
 
@@ -85,6 +86,8 @@ class PickleWriter {
     else if (value instanceof TorchDType) this.global('torch', value.name);
     else if (value instanceof TorchDevice)
       this.call(value, 'torch', 'device', [value.type, ...(value.index === undefined ? [] : [value.index])]);
+    else if (value instanceof TorchLayout)
+      this.call(value, 'torch.serialization', '_get_layout', [`torch.${value.name}`]);
     else if (value instanceof Complex)
       this.call(value, '__builtin__', 'complex', [value.re, value.im], (part) => this.float(part as number));
     else this.record(value);
