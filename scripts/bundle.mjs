@@ -35,7 +35,9 @@ Writes an archive that builds, tests and measures isotorch on a machine without 
   --help`;
 
 async function main() {
-  const { values: options } = parseArgs({ options: { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+  const { values: options } = parseArgs({
+    options: { out: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
   if (options.help) return console.log(usage);
   const out = resolve(options.out ?? join(root, 'build', 'bundle', `${name}.tar.gz`));
   const ready = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs'), '--quiet'], { stdio: 'inherit' });

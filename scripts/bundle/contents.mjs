@@ -15,14 +15,19 @@ export function contents(root) {
   const same = (files) => files.map((file) => [join(root, file), file]);
   return {
     'native sources': same(below('native', 'cmake', 'CMakeLists.txt')),
-    'built TypeScript': same(below('dist', 'assets').filter((file) => !/\.(map|d\.ts)$/.test(file))),
+    'built TypeScript': same(below('dist', 'assets').filter((file) => !/\.d\.ts(\.map)?$/.test(file))),
     'TypeScript sources': same(below('lib')), // what tests and benchmarks import
     tests: same(below('test', 'vitest.config.ts').filter((file) => !testsOfCheckout.test(file) && isSource(file))),
     benchmarks: same(below('benchmarks').filter((file) => !file.startsWith('benchmarks/results/') && isSource(file))),
     'npm packages': same(packageFiles(root)),
     scripts: [
       ...same(below('scripts/setup').filter((file) => !/(install|lock)\.mjs$/.test(file))),
-      ...same(['scripts/bundle/run.mjs', 'scripts/bundle/torch.mjs', 'scripts/generate-operators.ts', 'scripts/test.mjs']),
+      ...same([
+        'scripts/bundle/run.mjs',
+        'scripts/bundle/torch.mjs',
+        'scripts/generate-operators.ts',
+        'scripts/test.mjs',
+      ]),
       [join(root, 'scripts/bundle/run.sh'), 'run.sh'],
     ],
     'licence and manual': [

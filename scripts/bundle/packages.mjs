@@ -5,11 +5,15 @@ import { basename, join } from 'node:path';
 import { filesBelow, readJson } from '../setup/stamps.mjs';
 
 /** What runs there beside our own runtime dependencies: the tests, TypeScript as it is, and headers for the build. */
-const programs = ['vitest', 'tsx', 'fast-check', 'node-addon-api', 'node-api-headers'];
+const programs = ['vitest', 'tsx', 'fast-check', 'typescript', 'node-addon-api', 'node-api-headers'];
 /** Needed by their dependents for style sheets and type checks only. */
 const unused = /^(lightningcss.*|detect-libc|@types\/.*)$/;
-/** esbuild's command is a copy of its platform package's binary, which its library takes. */
-const superfluous = /\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|flow|tsbuildinfo)$|\/esbuild\/bin\/esbuild$|\/node-addon-api\/tools\//;
+const superfluous = [
+  /\.(map|md|markdown|d\.[cm]?ts|[cm]?ts|flow|tsbuildinfo)$/,
+  /\/esbuild\/bin\/esbuild$/, // a copy of its platform package's binary, which its library takes
+  /\/node-addon-api\/tools\//,
+  /\/typescript\/(bin|lib\/(?!typescript\.js$))/, // a test reads the generated types by its library, and no more
+];
 const licence = /^(licen[cs]e|copying|notice)/i;
 
 /** The files of those packages, relative to `root`, a checkout that is set up. */
@@ -22,7 +26,7 @@ export function packageFiles(root) {
     filesBelow(join(root, folder))
       .map((file) => file.slice(root.length + 1))
       .filter((file) => !file.slice(folder.length).includes('/node_modules/')) // those are packages of their own
-      .filter((file) => licence.test(basename(file)) || !superfluous.test(file)),
+      .filter((file) => licence.test(basename(file)) || !superfluous.some((pattern) => pattern.test(file))),
   );
 }
 

@@ -2,12 +2,12 @@
 // benchmarks, and leaves their results as JSON. It needs Python with torch, CMake, ninja or make, and a compiler; no npm,
 // no network, and no folder but the bundle's own.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { jobs, nativeLine, productsIn } from '../setup/building.mjs';
 import { SetupError, Step, seconds } from '../setup/progress.mjs';
-import { writeJson } from '../setup/stamps.mjs';
+import { readJson, writeJson } from '../setup/stamps.mjs';
 import { checkNode, findTools, requireTools } from '../setup/tools.mjs';
 
 const root = resolve(import.meta.dirname, '..', '..');
@@ -79,18 +79,18 @@ async function compile(options, results) {
 
   const step = new Step('addon');
   const next = 'read the first error above';
-  const home = settings(libtorch);
-  const headers = (name) => join(modules, name);
+  const compiler = process.env.CXX || tools.compiler.split(' ')[0]; // CMake by itself would take any c++ before it
+  prepareTree({ root, libtorch: libtorch.path, version: libtorch.version, compiler });
   await step.run(
     'cmake',
     [
       ...['-S', root, '-B', tree, ...(tools.maker.startsWith('ninja') ? ['-G', 'Ninja'] : [])],
-      `-DCMAKE_BUILD_TYPE=Release`,
+      '-DCMAKE_BUILD_TYPE=Release',
       `-DLIBTORCH=${libtorch.path}`,
-      `-DCMAKE_JS_INC=${join(headers('node-api-headers'), 'include')}`,
-      `-DNODE_ADDON_API=${headers('node-addon-api')}`,
+      `-DCMAKE_JS_INC=${join(modules, 'node-api-headers', 'include')}`,
+      `-DNODE_ADDON_API=${join(modules, 'node-addon-api')}`,
     ],
-    { label: 'configuring', next },
+    { env: { ...process.env, CXX: compiler }, label: 'configuring', next },
   );
   await step.run('cmake', ['--build', tree, '--parallel', String(jobs(options.jobs))], {
     label: 'compiling (some minutes, once)',
@@ -107,7 +107,8 @@ async function compile(options, results) {
   });
   step.done(`built for LibTorch ${libtorch.version}`);
 
-  const env = { ...process.env, ...home, LIBTORCH: libtorch.path, ISOTORCH_PYTHON: python };
+  const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
+  const env = { ...process.env, ...plain, ...ownFolders(), LIBTORCH: libtorch.path, ISOTORCH_PYTHON: python };
   // The operators' types of this LibTorch, which one of the tests reads.
   const types = new Step('operators');
   await types.run(process.execPath, [join(modules, 'tsx', 'dist', 'cli.mjs'), 'scripts/generate-operators.ts'], {
@@ -121,35 +122,41 @@ async function compile(options, results) {
   return env;
 }
 
-/** Prepares a place for the build, and for whatever a tool wants to keep: returns where these are. */
-function settings(libtorch) {
-  const cache = join(tree, 'CMakeCache.txt');
-  const cached = existsSync(cache) ? readFileSync(cache, 'utf8') : '';
-  // CMake keeps what it found: a tree configured for another LibTorch, or moved here, starts afresh.
-  const same = [`LIBTORCH:UNINITIALIZED=${libtorch.path}\n`, `HOME_DIRECTORY:INTERNAL=${root}\n`];
-  if (!same.every((line) => cached.includes(line))) rmSync(tree, { recursive: true, force: true });
-  const own = { HOME: join(build, 'home'), TMPDIR: join(build, 'tmp'), ISOTORCH_HOME: join(build, 'home', 'isotorch') };
-  for (const folder of Object.values(own)) mkdirSync(folder, { recursive: true });
-  const { HOME, TMPDIR, ISOTORCH_HOME } = process.env;
-  return { ...own, ...(HOME && { HOME }), ...(TMPDIR && { TMPDIR }), ...(ISOTORCH_HOME && { ISOTORCH_HOME }) };
+/** CMake keeps what it found: a tree configured for other `facts` (another LibTorch, another place) starts afresh. */
+function prepareTree(facts) {
+  const known = join(build, 'bundle.json');
+  if (JSON.stringify(readJson(known)) !== JSON.stringify(facts)) rmSync(tree, { recursive: true, force: true });
+  writeJson(known, facts);
 }
 
-/** What the doctor finds, for people and for the results. */
+/** Folders of the bundle for what tools keep and pass on, where the environment names none. */
+function ownFolders() {
+  const own = { HOME: join(build, 'home'), TMPDIR: join(build, 'tmp'), ISOTORCH_HOME: join(build, 'home', 'isotorch') };
+  const missing = Object.entries(own).filter(([name]) => !process.env[name]);
+  for (const [, folder] of missing) mkdirSync(folder, { recursive: true });
+  return Object.fromEntries(missing);
+}
+
+/** What the doctor finds, for people and for the results. Its other complaints are no reason to stop. */
 function describe(env, results) {
   const doctor = (...args) =>
     spawnSync(process.execPath, [join(root, 'dist', 'cli', 'main.js'), 'doctor', ...args], { env, encoding: 'utf8' });
-  const told = doctor('--json');
+  const diagnosis = JSON.parse(doctor('--json').stdout);
+  writeJson(join(results, 'environment.json'), diagnosis);
   console.log(doctor().stdout.trimEnd());
-  if (told.status !== 0) throw new SetupError('The addon does not work here', { next: 'do what the doctor says above' });
-  writeJson(join(results, 'environment.json'), JSON.parse(told.stdout));
+  if (!diagnosis.addon.loads) throw new SetupError('The addon does not load here', { next: 'do what is said above' });
 }
 
 function test(env, filters, results) {
-  const ended = spawnSync(process.execPath, [join(root, 'scripts', 'test.mjs'), ...(filters.length ? filters : ['test/'])], {
-    cwd: root,
-    env,
-    stdio: 'inherit',
-  });
+  const ended = spawnSync(
+    process.execPath,
+    [join(root, 'scripts', 'test.mjs'), ...(filters.length ? filters : ['test/'])],
+    {
+      cwd: root,
+      env,
+      stdio: 'inherit',
+    },
+  );
   const report = join(build, 'test-results.json');
   if (existsSync(report)) keep(report, join(results, 'tests.json'));
   if (ended.status !== 0) fail('tests');

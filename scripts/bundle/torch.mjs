@@ -42,9 +42,12 @@ function activePython(env) {
   }
   const python = onPath('python3', env);
   if (python) return python;
-  throw new SetupError('No Python was found: looked for --python, ISOTORCH_PYTHON, VIRTUAL_ENV and python3 on the PATH', {
-    next: 'name a Python that has torch: ./run.sh --python /path/to/python3, or load the module that brings one',
-  });
+  throw new SetupError(
+    'No Python was found: looked for --python, ISOTORCH_PYTHON, VIRTUAL_ENV and python3 on the PATH',
+    {
+      next: 'name a Python that has torch: ./run.sh --python /path/to/python3, or load the module that brings one',
+    },
+  );
 }
 
 function runnable({ by, value }, env) {
