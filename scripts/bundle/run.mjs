@@ -81,6 +81,8 @@ async function compile(options, results) {
   const next = 'read the first error above';
   const compiler = process.env.CXX || tools.compiler.split(' ')[0]; // CMake by itself would take any c++ before it
   prepareTree({ root, libtorch: libtorch.path, version: libtorch.version, compiler });
+  const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
+  const env = { ...process.env, ...plain, ...ownFolders(), LIBTORCH: libtorch.path, ISOTORCH_PYTHON: python };
   await step.run(
     'cmake',
     [
@@ -90,9 +92,10 @@ async function compile(options, results) {
       `-DCMAKE_JS_INC=${join(modules, 'node-api-headers', 'include')}`,
       `-DNODE_ADDON_API=${join(modules, 'node-addon-api')}`,
     ],
-    { env: { ...process.env, CXX: compiler }, label: 'configuring', next },
+    { env: { ...env, CXX: compiler }, label: 'configuring', next },
   );
   await step.run('cmake', ['--build', tree, '--parallel', String(jobs(options.jobs))], {
+    env,
     label: 'compiling (some minutes, once)',
     show: nativeLine(root),
     next,
@@ -107,8 +110,6 @@ async function compile(options, results) {
   });
   step.done(`built for LibTorch ${libtorch.version}`);
 
-  const plain = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
-  const env = { ...process.env, ...plain, ...ownFolders(), LIBTORCH: libtorch.path, ISOTORCH_PYTHON: python };
   // The operators' types of this LibTorch, which one of the tests reads.
   const types = new Step('operators');
   await types.run(process.execPath, [join(modules, 'tsx', 'dist', 'cli.mjs'), 'scripts/generate-operators.ts'], {
@@ -148,15 +149,8 @@ function describe(env, results) {
 }
 
 function test(env, filters, results) {
-  const ended = spawnSync(
-    process.execPath,
-    [join(root, 'scripts', 'test.mjs'), ...(filters.length ? filters : ['test/'])],
-    {
-      cwd: root,
-      env,
-      stdio: 'inherit',
-    },
-  );
+  const args = [join(root, 'scripts', 'test.mjs'), ...(filters.length ? filters : ['test/'])];
+  const ended = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
   const report = join(build, 'test-results.json');
   if (existsSync(report)) keep(report, join(results, 'tests.json'));
   if (ended.status !== 0) fail('tests');
