@@ -44,7 +44,9 @@ export class Peer {
     const answer = once(this.lines, 'line');
     this.child.stdin.write(`${JSON.stringify({ setup, statement, count })}\n`);
     const [line] = (await Promise.race([answer, this.ended])) as [string];
-    return JSON.parse(line) as number;
+    const seconds = JSON.parse(line) as number | { error: string };
+    if (typeof seconds !== 'number') throw new Error(seconds.error);
+    return seconds;
   }
 
   end(): void {

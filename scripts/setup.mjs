@@ -2,10 +2,10 @@
 // operators, the compiled TypeScript. Each step compares content hashes first, so a second run ends within a second.
 // Node's own modules only: it runs before anything is installed. `node scripts/setup.mjs --help` lists the options.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { configureLine, cudaProductsIn, jobs, nativeLine, productsIn } from './setup/building.mjs';
 import { installLibTorch } from './setup/install.mjs';
 import { acquire } from './setup/lock.mjs';
 import { SetupError, Step, seconds } from './setup/progress.mjs';
@@ -19,11 +19,8 @@ const generator = join(root, 'scripts', 'generate-operators.ts');
 const generated = join(root, 'lib', 'generated');
 const stampsFile = join(build, 'stamps.json');
 const recordFile = join(build, 'libtorch.json'); // read by lib/libtorch.ts
-const library = process.platform === 'win32' ? 'dll' : process.platform === 'darwin' ? 'dylib' : 'so';
-const products = ['isotorch.node', `libisotorch.${library}`, `libisomax.${library}`].map((name) => join(release, name));
-// Made where LibTorch has CUDA and its headers (and for the second one nvcc) are there; CMake says what it leaves out.
-const cudaProducts = ['libisotorch_cuda.so', 'libisomax_cuda.so'].map((name) => join(release, name));
-const memoryPerCompiler = 1.5e9; // bytes: LibTorch's headers are large
+const products = productsIn(release);
+const cudaProducts = cudaProductsIn(release);
 
 const usage = `Usage: node scripts/setup.mjs [options]      (npm run setup, npm run build:native, …)
 
@@ -133,17 +130,13 @@ const addon = {
       cwd: root,
       next,
       label: 'configuring',
-      show(line) {
-        const what = /^-- Left out: (.*)$/.exec(line)?.[1];
-        if (what) step.note(`without ${what}`);
-        return nativeLine(line);
-      },
+      show: configureLine(root, step),
     });
     await step.run(process.execPath, [tool, 'build', ...common, '--parallel', String(jobs())], {
       cwd: root,
       next,
       label: 'compiling (some minutes, once)',
-      show: nativeLine,
+      show: nativeLine(root),
     });
     const missing = products.find((file) => !existsSync(file));
     if (missing) throw new SetupError(`The build ended well, but ${missing} is not there`, { next });
@@ -305,24 +298,6 @@ function describeLibTorch() {
   const { version, build: kind, source, path } = known.libtorch;
   const from = source === 'LIBTORCH' ? 'named by LIBTORCH' : source === 'python' ? 'of Python' : 'in the cache';
   return `LibTorch ${version} ${kind} ${from}, ${path}`;
-}
-
-/** Ninja's "[3/14] …", make's "[ 21%] …", compilers' errors; no chatter of cmake-js and CMake. */
-function nativeLine(line) {
-  const [, progress, rest] = /^\[([ \d]+(?:\/\d+|%))\] (.*)$/.exec(line) ?? [];
-  if (progress === undefined) return /error/i.test(line) ? line : undefined;
-  const product = /(\S+)$/
-    .exec(rest)?.[1]
-    .replace(/^CMakeFiles\/\w+\.dir\//, '')
-    .replace(/\.(o|gch)$/, '');
-  return `[${progress.trim()}] ${product?.startsWith(root) ? product.slice(root.length + 1) : product}`;
-}
-
-function jobs() {
-  const wanted = Number(process.env.ISOTORCH_JOBS);
-  if (wanted >= 1) return Math.floor(wanted);
-  const memory = process.availableMemory?.() ?? process.constrainedMemory?.() ?? Number.POSITIVE_INFINITY;
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / memoryPerCompiler)));
 }
 
 /** dist keeps nothing whose source has gone from lib. */

@@ -121,7 +121,7 @@ describe('missing tools', async () => {
     } catch (thrown) {
       error = thrown as { message: string; next: string };
     }
-    expect(error?.message).toMatch(/C\+\+17 compiler.*cmake 3\.18.*Python 3\.10/);
+    expect(error?.message).toMatch(/C\+\+20 compiler.*cmake 3\.18.*Python 3\.10/);
     expect(error?.message).not.toContain('ninja');
     if (onLinux) expect(error?.next).toMatch(/install .*cmake/);
     expect(() => requireTools({ compiler: 'g++ 12' }, ['compiler'])).not.toThrow();

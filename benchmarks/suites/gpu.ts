@@ -120,9 +120,9 @@ export async function gpu(peer: Peer | undefined, report: Report): Promise<Row[]
           },
           peer,
         ).catch((error: Error) => {
-          console.error(
-            `gpu.${mode}-${batch}-vs-${against}: left out, since the peer failed: ${error.message.split('\n').at(-2)}`,
-          );
+          const lines = error.message.trim().split('\n');
+          const reason = lines.find((line) => line.includes('Error')) ?? lines.at(-1);
+          console.error(`gpu.${mode}-${batch}-vs-${against}: left out, since the peer failed: ${reason}`);
           return undefined;
         });
         if (row) add(row);

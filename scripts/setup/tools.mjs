@@ -5,7 +5,7 @@ import { SetupError } from './progress.mjs';
 
 const requirements = {
   compiler: {
-    what: 'a C++17 compiler (g++ or clang++)',
+    what: 'a C++20 compiler (g++ 11 or later, or clang++)',
     debian: 'g++',
     fedora: 'gcc-c++',
     arch: 'gcc',

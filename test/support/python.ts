@@ -1,5 +1,5 @@
-// Real PyTorch beside our own, for parity tests: the Python that the LibTorch in use belongs to, else python3 if it has
-// torch. A call costs 1.3 s or more for `import torch`, so collect all cases of a test file in one call:
+// Real PyTorch beside our own, for parity tests: ISOTORCH_PYTHON, else the Python that the LibTorch in use belongs to, else
+// python3 if it has torch. A call costs 1.3 s or more for `import torch`, so collect all cases of a test file in one call:
 //
 //   const cases = { a: encode(torch.randn([2, 3])) };
 //   const { sums } = runPython(`emit({'sums': [T(x).sum(1) for x in input.values()]})`, cases);
@@ -92,6 +92,7 @@ exec(compile(textwrap.dedent(sys.argv[1]), '<test>', 'exec'))
 `;
 
 function findPython(): string | undefined {
+  if (process.env.ISOTORCH_PYTHON) return process.env.ISOTORCH_PYTHON;
   const active = pythonTorch();
   // …/site-packages/torch → the environment's bin/python3
   for (const path of [findLibTorch()?.path, active.path]) {
