@@ -207,6 +207,11 @@ export interface NativeModule {
   /** An accelerator's plugin for device graphs, for the whole process. */
   openPlugin(path: string): void;
 
+  /** Both resolve with [bytes moved, CRC-32]. */
+  readStorage(tensor: Handle, fd: number, start: number, length: number, offset: number): Promise<Float64Array>;
+  writeStorage(tensor: Handle, fd: number, start: number, length: number): Promise<Float64Array>;
+  canTransferFiles(): boolean;
+
   loadScript(path: string, device: string | null): Promise<number>;
   describeScript(script: number): NativeScript;
   /** `state`: the tensors that the script reaches beside its arguments, for a record. */

@@ -89,6 +89,7 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   ExportFeeds(env, exports);
+  ExportFiles(env, exports);
   ExportScripts(env, exports);
   ExportPackages(env, exports);
   return exports;

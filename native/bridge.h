@@ -11,6 +11,7 @@ void ExportTensors(Napi::Env env, Napi::Object exports);   // facts of a tensor,
 void ExportAutograd(Napi::Env env, Napi::Object exports);  // backward, grad, modes
 void ExportCapture(Napi::Env env, Napi::Object exports);   // recordings and their replays
 void ExportFeeds(Napi::Env env, Napi::Object exports);     // batches gathered ahead of their use
+void ExportFiles(Napi::Env env, Napi::Object exports);     // storages from and to files
 void ExportScripts(Napi::Env env, Napi::Object exports);   // TorchScript modules
 void ExportPackages(Napi::Env env, Napi::Object exports);  // compiled models (.pt2)
 void ExportStorage(Napi::Env env, Napi::Object exports);   // TypedArray in and out

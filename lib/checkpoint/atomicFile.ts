@@ -7,11 +7,14 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expected, IsotorchError } from '../errors.js';
+import { canTransfer, type Tensor, writeStorage } from '../tensor/index.js';
 import { fileError } from './source.js';
 
 /** Takes bytes in order. They may be reused by the caller once the promise is fulfilled. */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
+  /** Takes a range of a storage on the CPU without a copy, and gives its CRC-32; missing where that can't be. */
+  readonly writeFrom?: ((tensor: Tensor, start: number, length: number) => Promise<number>) | undefined;
 }
 
 /**
@@ -90,6 +93,13 @@ class BufferedSink implements ByteSink {
       this.buffer.set(bytes, this.used);
       this.used += bytes.length;
     }
+  }
+
+  readonly writeFrom = canTransfer ? this.transfer.bind(this) : undefined;
+
+  private async transfer(tensor: Tensor, start: number, length: number): Promise<number> {
+    await this.flush();
+    return (await writeStorage(tensor, this.file.fd, { start, length })).crc;
   }
 
   async flush(): Promise<void> {

@@ -14,7 +14,10 @@ export interface CheckpointTensor {
 }
 
 export interface CheckpointGroup {
-  readonly type: 'dict' | 'list' | 'tuple' | 'set';
+  /** An object is one of a class that isotorch doesn't know, with what it would be made of. */
+  readonly type: 'dict' | 'list' | 'tuple' | 'set' | 'object';
+  /** Of an object's class or function. */
+  readonly name?: string;
   readonly entries: readonly (readonly [key: string, node: CheckpointNode])[];
 }
 
@@ -38,8 +41,8 @@ export interface CheckpointInspection {
 }
 
 /**
- * Looks into a file of `torch.save` or of safetensors; which of them it is, its bytes tell. Nothing in it is executed; of
- * safetensors the header alone is read.
+ * Looks into a file of `torch.save` or of safetensors; which of them it is, its bytes tell. Nothing in it is executed, and no
+ * tensor's data is read. Classes that isotorch doesn't know, for which `loadTorch` refuses a file, appear by name.
  *
  * @param file a path, or the file's bytes
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, which is named, or damaged.

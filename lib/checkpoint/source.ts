@@ -3,6 +3,7 @@
 
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { expected, IsotorchError } from '../errors.js';
+import { canTransfer, readStorage, type Tensor } from '../tensor/index.js';
 
 export interface ByteSource {
   /** How messages call it: the path, or `the buffer`. */
@@ -18,6 +19,11 @@ export interface ByteSource {
   read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
   /** The same, and nothing around it is read along: for few ranges that lie far apart. */
   readRange(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Fills the beginning of a tensor's storage with `length` bytes from `offset`, without a copy in between, and gives their
+   * CRC-32. Missing where bytes can't go that way.
+   */
+  readonly readInto?: ((tensor: Tensor, offset: number, length: number) => Promise<number>) | undefined;
   close(): Promise<void>;
 }
 
@@ -35,6 +41,7 @@ export async function openSource(file: string | Uint8Array): Promise<ByteSource>
 export const sectionOf = (source: ByteSource, name: string, start: number, size: number): ByteSource => ({
   name,
   size,
+  readInto: undefined,
   async read(offset, length, scratch) {
     if (!inside(this, offset, length)) throw outside(this, offset, length);
     return await source.read(start + offset, length, scratch);
@@ -146,6 +153,19 @@ class FileSource implements ByteSource {
   async readRange(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {
     if (!inside(this, offset, length)) throw outside(this, offset, length);
     return await this.readNow(offset, length, scratch);
+  }
+
+  readonly readInto = canTransfer ? this.fill.bind(this) : undefined;
+
+  private async fill(tensor: Tensor, offset: number, length: number): Promise<number> {
+    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    try {
+      const { done, crc } = await readStorage(tensor, this.file.fd, { start: 0, length, offset });
+      if (done < length) throw outside(this, offset + done, length - done);
+      return crc;
+    } catch (error) {
+      throw fileError('read', this.name, error);
+    }
   }
 
   private async readNow(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {

@@ -4,6 +4,7 @@
 import { expected, IsotorchError } from '../errors.js';
 import { type Device, isFloating, Parameter, Tensor, tidy, torch } from '../tensor/index.js';
 import { hasStorageClass, isSavedDType, itemSize, type SavedDType, swapBytes } from './dtypes.js';
+import { inLanes } from './lanes.js';
 import { type MappedFile, partOfMapping } from './mapped.js';
 import { replaceTensors } from './pickle/tree.js';
 import {
@@ -20,10 +21,18 @@ import { sparseTensor } from './sparse.js';
 /** Large enough that its cost is copying, small enough to stay in the cache; a multiple of the size of every dtype's items. */
 export const pieceBytes = 1 << 22;
 
+/** From here on a storage is read and written without a copy in between; below, system calls would cost more. */
+export const directBytes = 1 << 18;
+
 /** Where a storage's bytes are. */
 export interface StorageReader {
   /** @throws ERR_FORMAT if the file has less than `storage.nbytes` bytes for it. */
   pieces(storage: StorageRef): AsyncIterable<Uint8Array>;
+  /**
+   * What fills a tensor's storage of that size straight from the file; undefined, or missing, where that can't be.
+   * @throws ERR_FORMAT as `pieces`
+   */
+  filler?(storage: StorageRef): Promise<((tensor: Tensor) => Promise<void>) | undefined>;
   /** The byte of the file at which they start; undefined if they are compressed. */
   start(storage: StorageRef): Promise<number | undefined>;
   /** What messages call the file. */
@@ -74,15 +83,21 @@ export async function loadTensors(
       ref.traits,
     );
   };
+  const large: (() => Promise<void>)[] = [];
   try {
     for (const [storage, refs] of users) {
       const [first] = refs;
       const sole = refs.size === 1 && isWhole(first as TensorRef, options) ? first : undefined;
       const mapped = await mappedStorage(storage, reader, options);
-      const loaded = mapped ?? (await loadStorage(storage, reader, options.device, sole));
-      if (sole && !mapped) made.set(sole, loaded);
-      else memory.set(storage, loaded);
+      const keep = (loaded: Tensor) => {
+        if (sole && !mapped) made.set(sole, loaded);
+        else memory.set(storage, loaded);
+      };
+      const fill = mapped ? undefined : await fillerFor(storage, reader, options);
+      if (fill) large.push(async () => keep(await filled(storage, fill, sole)));
+      else keep(mapped ?? (await loadStorage(storage, reader, options.device, sole)));
     }
+    await inLanes(large);
     const inside = new Set<AnyTensorRef>();
     const result = replaceTensors(tree, where, (ref) => {
       if (ref instanceof SparseRef) for (const part of partsOf(ref)) inside.add(part);
@@ -121,6 +136,33 @@ function isWhole({ storage, dtype, offset, size, stride, traits }: TensorRef, op
 /** The dtype that a tensor gets. */
 function targetOf(dtype: SavedDType, { cast = dtype }: TensorTraits, options: TensorOptions): SavedDType {
   return options.dtype !== undefined && isFloating(cast) ? options.dtype : cast;
+}
+
+/** What fills a storage straight from the file, if it is worth it and can be done. */
+async function fillerFor(
+  storage: StorageRef,
+  reader: StorageReader,
+  { device }: TensorOptions,
+): Promise<((tensor: Tensor) => Promise<void>) | undefined> {
+  if (device !== 'cpu' || storage.nbytes < directBytes || storage.inline) return undefined;
+  // Booleans must be looked at, and numbers of the other byte order changed.
+  if (storage.dtype === 'bool' || reader.swapped) return undefined;
+  return await reader.filler?.(storage);
+}
+
+async function filled(
+  { nbytes }: StorageRef,
+  fill: (tensor: Tensor) => Promise<void>,
+  sole?: TensorRef,
+): Promise<Tensor> {
+  const tensor = sole ? torch.empty(sole.size, { dtype: sole.dtype }) : torch.empty([nbytes], { dtype: 'uint8' });
+  try {
+    await fill(tensor);
+    return tensor;
+  } catch (error) {
+    tensor.dispose();
+    throw error;
+  }
 }
 
 /** The storage as `sole`, or as a tensor of bytes. */
@@ -247,6 +289,21 @@ function withTraits(
   return tensor;
 }
 
+/** Bytes of a tensor's storage on the CPU, from `start`. */
+export interface StorageRange {
+  tensor: Tensor;
+  start: number;
+}
+
+export interface SavedStorage {
+  key: string;
+  nbytes: number;
+  /** Its content, in pieces that are copied when they are asked for. */
+  pieces: AsyncIterable<Uint8Array>;
+  /** The same as it lies in memory, where it is large and on the CPU. */
+  direct?: StorageRange;
+}
+
 /** Tensors on their way into a file: describes each, and knows the storages behind them. */
 export class TensorTable {
   private readonly sources = new Map<string, { ref: StorageRef; tensor: Tensor; start: number }>();
@@ -292,10 +349,13 @@ export class TensorTable {
     return { storage: ref, start };
   }
 
-  /** Every storage once, with its content in pieces, which are copied when they are asked for. */
-  *storages(): Generator<{ key: string; nbytes: number; pieces: AsyncIterable<Uint8Array> }> {
-    for (const { ref, tensor, start } of this.sources.values())
-      yield { key: ref.key, nbytes: ref.nbytes, pieces: piecesOf(tensor, start, ref.nbytes) };
+  /** Every storage once. */
+  *storages(): Generator<SavedStorage> {
+    for (const { ref, tensor, start } of this.sources.values()) {
+      const { key, nbytes } = ref;
+      const direct = nbytes >= directBytes && tensor.device === 'cpu' ? { tensor, start } : undefined;
+      yield { key, nbytes, pieces: piecesOf(tensor, start, nbytes), ...(direct && { direct }) };
+    }
   }
 }
 

@@ -126,7 +126,8 @@ export async function saveTorch(path: string, object: unknown): Promise<void> {
     await add('.format_version', Buffer.from('1'));
     await add('.storage_alignment', Buffer.from('64'));
     await add('byteorder', Buffer.from('little'));
-    for (const { key, nbytes, pieces } of table.storages()) await zip.add(`archive/data/${key}`, nbytes, pieces);
+    for (const { key, nbytes, pieces, direct } of table.storages())
+      await zip.add(`archive/data/${key}`, nbytes, pieces, direct);
     await add('version', Buffer.from('3\n'));
     await zip.finish();
   });

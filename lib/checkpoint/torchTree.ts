@@ -1,62 +1,74 @@
-// The tree of a file of torch.save, for inspectCheckpoint: the one place that knows how it is come by. It loads the file; a
-// reader that describes tensors without making them can take its place.
+// The tree of a file of torch.save, for inspectCheckpoint: that of inspectTorch, made short. Nothing is loaded.
 
-import { Tensor } from '../tensor/index.js';
-import { itemSize, type SavedDType } from './dtypes.js';
-import type { CheckpointGroup, CheckpointNode } from './inspectCheckpoint.js';
-import { Complex, isTuple, TorchDType } from './pickle/values.js';
-import { loadTorch } from './torchFile.js';
+import { inspectTorch, type TorchNode } from './inspect.js';
+import type { CheckpointGroup, CheckpointNode, CheckpointTensor } from './inspectCheckpoint.js';
 
 const longestText = 60;
 
 export async function inspectTorchTree(file: string | Uint8Array): Promise<{ tree: CheckpointNode; nbytes: number }> {
-  const tensors = new Set<Tensor>();
-  const tree = describe(await loadTorch(file), tensors);
-  const storages = new Map([...tensors].map((tensor) => [tensor.storage().id, tensor.storage().nbytes]));
-  for (const tensor of tensors) tensor.dispose();
-  return { tree, nbytes: [...storages.values()].reduce((sum, nbytes) => sum + nbytes, 0) };
+  const { root, storageBytes } = await inspectTorch(file);
+  return { tree: shorten(root), nbytes: storageBytes };
 }
 
-function describe(object: unknown, tensors: Set<Tensor>): CheckpointNode {
-  const seen = new Map<object, { path: string; node?: CheckpointNode }>();
+function shorten(root: TorchNode): CheckpointNode {
+  const places = new Map<number, string>();
+  const tensors = new Map<number, CheckpointTensor>();
 
-  const walk = (item: unknown, path: string): CheckpointNode => {
-    if (item instanceof Tensor) {
-      tensors.add(item);
-      const { dtype, shape } = item;
-      return { type: 'tensor', dtype, shape, nbytes: item.numel() * itemSize(dtype as SavedDType) };
+  const walk = (node: TorchNode, path: string): CheckpointNode => {
+    if (node.kind === 'same')
+      return tensors.get(node.id) ?? { type: 'value', value: `the same as ${places.get(node.id)}` };
+    if (node.id !== undefined) places.set(node.id, path || 'the whole');
+    if (node.kind === 'tensor') {
+      const { dtype, shape, bytes } = node;
+      const tensor = { type: 'tensor', dtype, shape, nbytes: bytes } as const;
+      if (node.id !== undefined) tensors.set(node.id, tensor);
+      return tensor;
     }
-    const items = childrenOf(item);
-    if (!items) return { type: 'value', value: brief(item) };
-    const before = seen.get(item as object);
-    // Objects that come again are shown once: there may be 2⁶⁰ ways to them, or a cycle.
-    if (before) return before.node ?? { type: 'value', value: `the same as ${before.path || 'the whole'}` };
-    if (items.entries.every(([, child]) => !(child instanceof Tensor) && !childrenOf(child)) && items.type !== 'dict') {
-      const node = { type: 'value', value: list(items.entries.map(([, child]) => child)) } as const;
-      seen.set(item as object, { path, node });
-      return node;
-    }
-    seen.set(item as object, { path });
-    const entries = items.entries.map(([key, child]) => [key, walk(child, path ? `${path}.${key}` : key)] as const);
-    return { type: items.type, entries };
+    const group = childrenOf(node);
+    if (!group) return { type: 'value', value: brief(node) };
+    const { type, entries } = group;
+    if (type !== 'dict' && type !== 'object' && entries.every(([, child]) => isPlain(child)))
+      return { type: 'value', value: list(entries.map(([, child]) => child)) };
+    return {
+      ...{ type, entries: entries.map(([key, child]) => [key, walk(child, path ? `${path}.${key}` : key)] as const) },
+      ...(node.kind === 'opaque' && { name: node.name }),
+    };
   };
 
-  return walk(object, '');
+  return walk(root, '');
 }
 
-function childrenOf(item: unknown): { type: CheckpointGroup['type']; entries: [string, unknown][] } | undefined {
-  if (item instanceof Map)
-    return {
-      type: 'dict',
-      entries: [...item].map(([key, child]) => [typeof key === 'string' ? key : brief(key), child]),
-    };
-  const entries = (items: Iterable<unknown>) => Array.from(items, (child, i): [string, unknown] => [String(i), child]);
-  if (item instanceof Set) return { type: 'set', entries: entries(item) };
-  if (Array.isArray(item)) return { type: isTuple(item) ? 'tuple' : 'list', entries: entries(item) };
-  return undefined;
+function childrenOf(node: TorchNode): { type: CheckpointGroup['type']; entries: [string, TorchNode][] } | undefined {
+  const named = (entries: readonly { key: TorchNode; value: TorchNode }[]) =>
+    entries.map(({ key, value }): [string, TorchNode] => [key.kind === 'str' ? key.value : brief(key), value]);
+  const numbered = (items: readonly TorchNode[]) => items.map((item, i): [string, TorchNode] => [String(i), item]);
+  switch (node.kind) {
+    case 'dict':
+    case 'OrderedDict':
+      return { type: 'dict', entries: named(node.entries) };
+    case 'list':
+    case 'tuple':
+    case 'set':
+      return { type: node.kind, entries: numbered(node.items) };
+    case 'opaque':
+      return {
+        type: 'object',
+        entries: [
+          ...node.args.map((arg, i): [string, TorchNode] => [`argument ${i + 1}`, arg]),
+          ...(node.state ? [['state', node.state] as [string, TorchNode]] : []),
+          ...numbered(node.items ?? []),
+          ...named(node.entries ?? []),
+        ],
+      };
+    default:
+      return undefined;
+  }
 }
 
-function list(items: readonly unknown[]): string {
+const isPlain = (node: TorchNode): boolean =>
+  node.kind !== 'tensor' && node.kind !== 'same' && childrenOf(node) === undefined;
+
+function list(items: readonly TorchNode[]): string {
   const texts: string[] = [];
   let length = 0;
   for (const item of items) {
@@ -68,13 +80,35 @@ function list(items: readonly unknown[]): string {
   return `[${texts.join(', ')}]`;
 }
 
-function brief(value: unknown): string {
-  if (typeof value === 'string')
-    return JSON.stringify(value.length > longestText ? `${value.slice(0, longestText - 1)}…` : value);
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
-  if (value instanceof TorchDType) return `torch.${value}`;
-  if (value instanceof Complex) return `${value.re} + ${value.im}i`;
-  // A tuple, as a key.
-  if (Array.isArray(value)) return list(value);
-  return String(value);
+function brief(node: TorchNode): string {
+  switch (node.kind) {
+    case 'none':
+      return 'null';
+    case 'str':
+      return JSON.stringify(
+        node.length > longestText ? `${node.value.slice(0, longestText - 1)}…` : node.value.slice(0, longestText),
+      );
+    case 'bool':
+    case 'int':
+    case 'float':
+    case 'device':
+    case 'layout':
+      return String(node.value);
+    case 'complex':
+      return `${node.re} + ${node.im}i`;
+    case 'bytes':
+      return `${node.length} bytes`;
+    case 'dtype':
+      return `torch.${node.value}`;
+    case 'size':
+      return `[${node.value.join(', ')}]`;
+    case 'global':
+      return node.name;
+    case 'cut':
+      return `… (${node.why})`;
+    case 'tuple':
+      return list(node.items);
+    default:
+      return node.kind;
+  }
 }

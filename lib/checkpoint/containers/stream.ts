@@ -4,6 +4,7 @@
 // big-endian ones swap them when they write.
 
 import { IsotorchError } from '../../errors.js';
+import type { Tensor } from '../../tensor/index.js';
 import { readPickle } from '../pickle/extent.js';
 import { unpickle } from '../pickle/reader.js';
 import { StorageTable } from '../pickle/storages.js';
@@ -76,6 +77,13 @@ export class StreamContainer implements Container {
   async *pieces(storage: StorageRef): AsyncGenerator<Uint8Array> {
     const start = await this.start(storage);
     yield* piecesOf(this.source, start, storage.nbytes);
+  }
+
+  async filler(storage: StorageRef): Promise<((tensor: Tensor) => Promise<void>) | undefined> {
+    const { readInto } = this.source;
+    if (!readInto) return undefined;
+    const start = await this.start(storage);
+    return async (tensor) => void (await readInto(tensor, start, storage.nbytes));
   }
 
   /** Where its bytes start. */

@@ -2,6 +2,7 @@
 // references, and one record `data/<key>` for each storage.
 
 import { IsotorchError } from '../../errors.js';
+import type { Tensor } from '../../tensor/index.js';
 import { expectStateArchive } from '../formats.js';
 import { unpickle } from '../pickle/reader.js';
 import type { StorageRef } from '../pickle/values.js';
@@ -68,6 +69,11 @@ export class ZipContainer implements Container {
       yield piece.subarray(0, left);
       left -= Math.min(left, piece.length);
     }
+  }
+
+  async filler(storage: StorageRef): Promise<((tensor: Tensor) => Promise<void>) | undefined> {
+    const entry = this.record(storage);
+    return entry.size === storage.nbytes ? await this.zip.filler(entry) : undefined;
   }
 
   /** Where its bytes start; undefined if they are compressed. */

@@ -4,7 +4,9 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import { inLanes } from '../lanes.js';
 import { type ByteSource, openSource } from '../source.js';
+import { directBytes } from '../tensors.js';
 import { chunksOf, readAhead } from './chunks.js';
 import type { StoredDType } from './dtypes.js';
 import { type Entry, type Header, readHeader } from './header.js';
@@ -203,7 +205,25 @@ export class SafetensorsFile implements AsyncDisposable {
           const tensor = this.map(entry, this.mapping);
           if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
         }
-      } else await this.readInto(entries, add);
+      } else {
+        const { readInto } = this.source;
+        const isLarge = ({ start, end, stored }: Entry) =>
+          readInto !== undefined && end - start >= directBytes && stored.dtype !== 'bool';
+        const made = new Map<string, Tensor>();
+        const keep = (name: string, tensor: Tensor) => made.set(name, tensor);
+        try {
+          const small = entries.filter((entry) => !isLarge(entry));
+          await this.readSmall(small, keep);
+          const large = entries.filter(isLarge);
+          await inLanes(large.map((entry) => () => this.readLarge(entry, readInto!, keep)));
+          for (const { name } of entries) {
+            const tensor = made.get(name) as Tensor;
+            if (add(name, tensor).get(name) === tensor) made.delete(name);
+          }
+        } finally {
+          for (const tensor of made.values()) tensor.dispose();
+        }
+      }
       return result;
     } catch (error) {
       for (const tensor of result.values()) tensor.dispose();
@@ -211,7 +231,19 @@ export class SafetensorsFile implements AsyncDisposable {
     }
   }
 
-  private async readInto(entries: readonly Entry[], add: (name: string, tensor: Tensor) => Map<string, Tensor>) {
+  /** Straight from the file into the tensor. */
+  private async readLarge(
+    entry: Entry,
+    readInto: NonNullable<ByteSource['readInto']>,
+    keep: (name: string, tensor: Tensor) => void,
+  ): Promise<void> {
+    const tensor = torch.empty(entry.shape, { dtype: this.expectDType(entry) });
+    keep(entry.name, tensor);
+    await readInto(tensor, entry.start, entry.end - entry.start);
+  }
+
+  /** In ranges of several, which are copied. */
+  private async readSmall(entries: readonly Entry[], keep: (name: string, tensor: Tensor) => void): Promise<void> {
     let large: Tensor | undefined;
     try {
       for await (const { chunk, bytes } of readAhead(this.source, chunksOf(entries))) {
@@ -227,7 +259,7 @@ export class SafetensorsFile implements AsyncDisposable {
           }
           const tensor = large ?? torch.fromBuffer(own, { dtype, shape: entry.shape });
           large = undefined;
-          if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
+          keep(entry.name, tensor);
         }
       }
     } finally {

@@ -4,7 +4,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor, tidy } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
-import { pieceBytes } from '../tensors.js';
+import { directBytes, pieceBytes } from '../tensors.js';
 import { type Stored, storedFor } from './dtypes.js';
 import { metadataKey, writeHeader } from './header.js';
 import { SafetensorsDict } from './reader.js';
@@ -63,9 +63,11 @@ export async function saveSafetensors(
   const header = writeHeader(planned, textsOf(texts));
   await writeFileAtomically(path, async (sink) => {
     await sink.write(header);
-    for (const { name, tensor, nbytes } of planned) {
+    for (const { name, tensor, nbytes, stored } of planned) {
       if (tensor.isDisposed) throw disposed(name);
-      for await (const piece of piecesOf(tensor, nbytes)) await sink.write(piece);
+      const start = (tensor.storageOffset() * stored.bits) / 8;
+      if (sink.writeFrom && nbytes >= directBytes && isPlain(tensor)) await sink.writeFrom(tensor, start, nbytes);
+      else for await (const piece of piecesOf(tensor, nbytes)) await sink.write(piece);
     }
   });
 }
@@ -105,6 +107,13 @@ function textsOf(metadata: unknown): ReadonlyMap<string, string> {
   }
   return new Map(texts as [string, string][]);
 }
+
+/** Whether its values lie in its storage as they are written. */
+const isPlain = (tensor: Tensor): boolean =>
+  tensor.device === 'cpu' &&
+  tensor.isContiguous() &&
+  !tensor.isNeg() &&
+  !(tensor.dtype.startsWith('complex') && tensor.isConj());
 
 /** The values in order, copied when they are asked for. */
 async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Array> {

@@ -5,6 +5,7 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { IsotorchError } from '../../errors.js';
+import type { Tensor } from '../../tensor/index.js';
 import type { ByteSource } from '../source.js';
 import {
   centralHeader,
@@ -36,6 +37,7 @@ export interface ZipEntry {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const maxEntries = 1_000_000;
+const farApart = 1 << 18;
 /** deflate can't do better than 1032 : 1, so a larger size is a lie. */
 const maxInflation = 1032;
 /** Compressed entries are unpacked in memory; all of an archive together may need no more than this. */
@@ -104,11 +106,25 @@ export class ZipReader {
     this.verify(entry, crc);
   }
 
+  /**
+   * Fills a tensor's storage with the content; undefined where that takes a copy in between, as `pieces` makes it. What is
+   * asked of the file beforehand is done when this has returned.
+   */
+  async filler(entry: ZipEntry): Promise<((tensor: Tensor) => Promise<void>) | undefined> {
+    const { readInto } = this.source;
+    if (entry.method !== method.stored || !readInto) return undefined;
+    const start = await this.dataOffset(entry);
+    return async (tensor) => this.verify(entry, await readInto(tensor, start, entry.size));
+  }
+
   /** Where the entry's bytes start; the header in front of them must agree with the directory. */
   async dataOffset(entry: ZipEntry): Promise<number> {
     const at = entry.headerOffset;
     const say = (problem: string) => bad(this.source, `entry ${JSON.stringify(entry.name)}, byte ${at}: ${problem}`);
-    const header = view(await this.source.read(at, localHeader.length));
+    // What follows a large entry is far away: nothing around its header is worth reading along.
+    const read = (offset: number, length: number) =>
+      entry.compressedSize < farApart ? this.source.read(offset, length) : this.source.readRange(offset, length);
+    const header = view(await read(at, localHeader.length));
     if (header.readUInt32LE(0) !== localHeader.signature) throw say('expected an entry here');
     const entryFlags = header.readUInt16LE(6);
     const streamed = (entryFlags & flags.descriptor) !== 0;
@@ -125,7 +141,7 @@ export class ZipReader {
     const start = at + localHeader.length + nameLength + header.readUInt16LE(28);
     if (start + entry.compressedSize > entry.end)
       throw say(`its ${entry.compressedSize} bytes overlap what follows at byte ${entry.end}`);
-    const name = decodeName(await this.source.read(at + localHeader.length, nameLength));
+    const name = decodeName(await read(at + localHeader.length, nameLength));
     if (name !== entry.name) throw say(`its header calls it ${JSON.stringify(name)}`);
     return start;
   }

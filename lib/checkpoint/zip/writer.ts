@@ -7,6 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { expected } from '../../errors.js';
 import type { ByteSink } from '../atomicFile.js';
+import type { StorageRange } from '../tensors.js';
 import {
   centralHeader,
   dataDescriptor,
@@ -43,8 +44,13 @@ export class ZipWriter {
     private readonly alignment = 64,
   ) {}
 
-  /** Adds an entry of `size` bytes, which may come in pieces. */
-  async add(name: string, size: number, content: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
+  /** Adds an entry of `size` bytes, which may come in pieces; or, where the sink takes it, as they lie in a storage. */
+  async add(
+    name: string,
+    size: number,
+    content: Uint8Array | AsyncIterable<Uint8Array>,
+    direct?: StorageRange,
+  ): Promise<void> {
     if (this.names.has(name)) throw expected('a new name', 'name of the entry', name);
     this.names.add(name);
     const headerOffset = this.offset;
@@ -52,10 +58,16 @@ export class ZipWriter {
     await this.write(this.localHeader(nameBytes, size));
     let crc = 0;
     let written = 0;
-    for await (const piece of content instanceof Uint8Array ? [content] : content) {
-      crc = crc32(piece, crc);
-      written += piece.length;
-      await this.write(piece);
+    if (direct && this.sink.writeFrom) {
+      crc = await this.sink.writeFrom(direct.tensor, direct.start, size);
+      written = size;
+      this.offset += size;
+    } else {
+      for await (const piece of content instanceof Uint8Array ? [content] : content) {
+        crc = crc32(piece, crc);
+        written += piece.length;
+        await this.write(piece);
+      }
     }
     if (written !== size) throw expected(`${size} bytes`, `content of entry ${name}`, written);
     const entry = { name: nameBytes, crc, size, headerOffset };

@@ -57,7 +57,9 @@ function* linesOf(node: CheckpointNode, name = '', depth = 0): Generator<Line> {
   } else if (node.type === 'value') {
     yield { name: label, columns: [printable(node.value)] };
   } else {
-    if (depth > 0) yield { name: label, columns: [`${node.type} of ${node.entries.length}`] };
+    const what =
+      node.name === undefined ? `${node.type} of ${node.entries.length}` : `unknown: ${printable(node.name)}`;
+    if (depth > 0 || node.name !== undefined) yield { name: label, columns: [what] };
     for (const [key, child] of node.entries) yield* linesOf(child, key, depth + 1);
   }
 }

@@ -1,0 +1,34 @@
+// Storages straight from files and into them: see native/files.cc. What `checkpoint` builds on for large tensors.
+
+import { native } from '../native.js';
+import type { Tensor } from './tensor.js';
+
+export interface Transferred {
+  /** Bytes; fewer than asked for at the end of a file. */
+  done: number;
+  /** CRC-32 of them. */
+  crc: number;
+}
+
+/** Whether there is a checksum to go with it: not in an executable without Node's own zlib. */
+export const canTransfer: boolean = native.canTransferFiles();
+
+/** Fills bytes `start` to `start + length` of the tensor's storage, on the CPU, from byte `offset` of an open file. */
+export async function readStorage(
+  { handle }: Tensor,
+  fd: number,
+  { start, length, offset }: { start: number; length: number; offset: number },
+): Promise<Transferred> {
+  const [done, crc] = await native.readStorage(handle, fd, start, length, offset);
+  return { done: done!, crc: crc! };
+}
+
+/** Writes bytes `start` to `start + length` of the tensor's storage to where an open file stands. */
+export async function writeStorage(
+  { handle }: Tensor,
+  fd: number,
+  { start, length }: { start: number; length: number },
+): Promise<Transferred> {
+  const [done, crc] = await native.writeStorage(handle, fd, start, length);
+  return { done: done!, crc: crc! };
+}
