@@ -79,11 +79,13 @@ export function supportsColour(
 /** Columns that a text takes on a terminal: wide East Asian characters and emoji take two. */
 export function displayWidth(text: string): number {
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  for (const { segment } of (graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' })).segment(text))
+    width += WIDE.test(segment) ? 2 : 1;
   return width;
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Made on first use: it takes longer than all else that loading this file does. */
+let graphemes: Intl.Segmenter | undefined;
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\uff01-\uff60]/u;
 
