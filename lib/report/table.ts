@@ -79,8 +79,8 @@ export function supportsColour(
 /** Columns that a text takes on a terminal: wide East Asian characters and emoji take two. */
 export function displayWidth(text: string): number {
   let width = 0;
-  for (const { segment } of (graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' })).segment(text))
-    width += WIDE.test(segment) ? 2 : 1;
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  for (const { segment } of graphemes.segment(text)) width += WIDE.test(segment) ? 2 : 1;
   return width;
 }
 
