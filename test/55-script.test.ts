@@ -2,7 +2,7 @@
 // their errors in their own words.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,8 +26,8 @@ const maker = fileURLToPath(new URL('./fixtures/make_scripts.py', import.meta.ur
 const withPython = needs(python, 'a Python that has torch');
 const examples = join(process.env.ISOTORCH_TEST_DATA ?? '', 'checkpoints');
 const withExamples = needs(
-  python && process.env.ISOTORCH_TEST_DATA && readdirSync(examples).some((name) => name.startsWith('torchscript')),
-  'a Python that has torch, and the example checkpoints',
+  python && existsSync(join(examples, 'torchscript-lenet.pt')),
+  'the checkpoints of the test data, and a Python that has torch',
 );
 
 let folder: string;
