@@ -1,5 +1,5 @@
-// Files straight into storages and back, on the thread pool of Node: no copy in between, and the checksum of what went by. The
-// formats themselves are TypeScript's (lib/checkpoint/).
+// Files straight into storages and back, on the thread pool of Node: no copy in between, and the checksum of what went
+// by. The formats themselves are TypeScript's (lib/checkpoint/).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -86,7 +86,10 @@ Napi::Value Begin(Napi::Env env, std::unique_ptr<Transfer> transfer) {
                  [](napi_env env, napi_status, void* data) {
                    std::unique_ptr<Transfer> done(static_cast<Transfer*>(data));
                    napi_delete_async_work(env, done->work);
-                   Settle(env, *done);
+                   try {
+                     Settle(env, *done);
+                   } catch (const Napi::Error&) {  // a worker that is being terminated: nobody waits
+                   }
                  },
                  raw, &raw->work));
   Check(env, napi_queue_async_work(env, raw->work));
@@ -107,8 +110,8 @@ std::unique_ptr<Transfer> TransferOf(const Napi::CallbackInfo& info, Environment
   if (NodesCrc32() == nullptr) throw Misuse("ERR_ARGUMENT", "There is no checksum here: see canTransferFiles");
   environment.flights->Settle(tensor, !write);
   auto* data = static_cast<char*>(write ? const_cast<void*>(tensor.storage().data()) : tensor.storage().mutable_data());
-  return std::unique_ptr<Transfer>(new Transfer{
-      Napi::Promise::Deferred::New(info.Env()), std::move(tensor), data + start, fd, offset, length, write});
+  return std::unique_ptr<Transfer>(new Transfer{Napi::Promise::Deferred::New(info.Env()), std::move(tensor),
+                                                data + start, fd, offset, length, write});
 }
 
 // readStorage(tensor, fd, start, length, offset): fills a range of the tensor's storage from the file.

@@ -146,6 +146,8 @@ Napi::Value CallScript(const Napi::CallbackInfo& info, Environment& environment)
   Napi::Value value = FromScript(env, result, environment, made);
   AccountMemory(env, environment);
   if (recorder) {
+    // The record keeps the form of the arguments, not the tensors of this one call.
+    for (c10::IValue& argument : stack) argument = WithTensors(argument, [] { return at::empty({0}); });
     auto again = [stack, run](std::vector<at::Tensor> tensors) mutable {
       size_t next = 0;
       torch::jit::Stack arguments;
