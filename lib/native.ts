@@ -88,13 +88,13 @@ export interface NativeRecord {
   graph: string;
 }
 
-/** What a TorchScript module is made of; tensors by handle, modules inside by number. */
+/** What a TorchScript module is made of; tensors by handle, modules inside by number. Equal `same`: one thing under two names. */
 export interface NativeScript {
   name: string;
   training: boolean;
-  parameters: [name: string, tensor: Handle][];
-  buffers: [name: string, tensor: Handle][];
-  children: [name: string, script: number][];
+  parameters: [name: string, tensor: Handle, same: number][];
+  buffers: [name: string, tensor: Handle, same: number][];
+  children: [name: string, script: number, same: number][];
   attributes: [name: string, type: string][];
   methods: [name: string, schema: string][];
 }

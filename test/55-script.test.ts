@@ -132,6 +132,17 @@ withPython.describe('TorchScript', () => {
     expect(await run(true)).toEqual(await run(false));
   });
 
+  it('keeps tied what was tied: an optimizer gets each parameter once', async () => {
+    const tied = await loadScript(file('tied.pt'));
+    expect(tied.parameters()).toHaveLength(2);
+    expect([...tied.stateDict().keys()]).toEqual(['a.weight', 'a.bias', 'b.weight', 'b.bias', 'c.weight']);
+    tied.to('float64');
+    const x = torch.ones([1, 3], { dtype: 'float64' });
+    const { weight, bias } = Object.fromEntries(tied.namedChildren().get('a')!.ownParameters());
+    const once = (h: Tensor) => torch.linear(h, weight!, bias!);
+    same(tied.forward(x), torch.linear(once(once(x)), weight!));
+  });
+
   it('moves with the module around it', async () => {
     const module = await loadScript(file('scripted.pt'));
     const model = new nn.Sequential(module as unknown as nn.AnyModule as nn.Module, new nn.Identity());

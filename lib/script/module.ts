@@ -25,19 +25,46 @@ export class ScriptModule<Output extends ScriptOutput = Tensor, Inputs extends S
   readonly #held = new Map<string, { tensor: Tensor; handle: number }>();
   #ready = false;
 
-  /** @internal Use `loadScript`. */
-  constructor(script: number) {
+  /** @internal Use `loadScript`. `known`: what the tree around it has already, so that what is tied stays tied. */
+  constructor(script: number, known = new Map<number, Parameter | Buffer | AnyModule>()) {
     super();
     this.#script = script;
     scripts.register(this, script);
     const { name, training, parameters, buffers, children, attributes, methods } = native.describeScript(script);
     this.#description = { name, attributes, methods };
-    for (const [key, handle] of parameters) {
-      const tensor = new Tensor(handle);
-      this.#hold(key, this.registerParameter(key, new Parameter(tensor, tensor.requiresGrad)));
+    const once = <T extends Parameter | Buffer | AnyModule>(same: number, make: () => T, spare: () => void): T => {
+      const there = known.get(same) as T | undefined;
+      if (there === undefined) known.set(same, make());
+      else spare();
+      return known.get(same) as T;
+    };
+    for (const [key, handle, same] of parameters) {
+      const make = () => new Parameter(new Tensor(handle), native.requiresGrad(handle));
+      this.#hold(
+        key,
+        this.registerParameter(
+          key,
+          once(same, make, () => native.release(handle)),
+        ),
+      );
     }
-    for (const [key, handle] of buffers) this.#hold(key, this.registerBuffer(key, new Buffer(new Tensor(handle))));
-    for (const [key, child] of children) this.registerModule(key, new ScriptModule(child) as unknown as AnyModule);
+    for (const [key, handle, same] of buffers) {
+      const make = () => new Buffer(new Tensor(handle));
+      this.#hold(
+        key,
+        this.registerBuffer(
+          key,
+          once(same, make, () => native.release(handle)),
+        ),
+      );
+    }
+    for (const [key, child, same] of children) {
+      const make = () => new ScriptModule(child, known) as unknown as AnyModule;
+      this.registerModule(
+        key,
+        once(same, make, () => native.releaseScript(child)),
+      );
+    }
     super.training = training;
     this.#ready = true;
   }

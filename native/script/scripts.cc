@@ -71,10 +71,12 @@ Napi::Value DescribeScript(const Napi::CallbackInfo& info, Environment& environm
   auto type = module.type();
   auto parameters = Napi::Array::New(env), buffers = Napi::Array::New(env), children = Napi::Array::New(env);
   auto attributes = Napi::Array::New(env), methods = Napi::Array::New(env);
-  auto add = [&](Napi::Array list, const std::string& name, Napi::Value value) {
-    auto entry = Napi::Array::New(env, 2);
+  // `same` tells which are one thing under several names, as tied weights are.
+  auto add = [&](Napi::Array list, const std::string& name, Napi::Value value, const void* same = nullptr) {
+    auto entry = Napi::Array::New(env, same ? 3 : 2);
     entry[0u] = Napi::String::New(env, name);
     entry[1u] = value;
+    if (same) entry[2u] = Napi::Number::New(env, static_cast<double>(reinterpret_cast<uintptr_t>(same)));
     list[list.Length()] = entry;
   };
   for (size_t i = 0; i < type->numAttributes(); i++) {
@@ -83,11 +85,12 @@ Napi::Value DescribeScript(const Napi::CallbackInfo& info, Environment& environm
     const c10::IValue& value = module._ivalue()->getSlot(i);
     bool tensor = value.isTensor() && value.toTensor().defined();
     if (kind->is_module()) {
-      add(children, name, Napi::Number::New(env, Keep(environment, value.toModule())));
+      add(children, name, Napi::Number::New(env, Keep(environment, value.toModule())), value.toObject().get());
     } else if (type->is_parameter(i)) {
-      if (tensor) add(parameters, name, ToJs(env, environment, value.toTensor()));
+      if (tensor)
+        add(parameters, name, ToJs(env, environment, value.toTensor()), value.toTensor().unsafeGetTensorImpl());
     } else if (tensor && (type->is_buffer(i) || kind->isSubtypeOf(*c10::TensorType::get()))) {
-      add(buffers, name, ToJs(env, environment, value.toTensor()));
+      add(buffers, name, ToJs(env, environment, value.toTensor()), value.toTensor().unsafeGetTensorImpl());
     } else {
       add(attributes, name, Napi::String::New(env, kind->annotation_str()));
     }
