@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ImageDataset } from '../lib/data/dataset.js';
 import { normalize } from '../lib/data/transforms.js';
+import { entropic, logitDetector, maxProbability, minDistance } from '../lib/ood/detectors/logitScores.js';
 import { evaluate } from '../lib/ood/evaluate.js';
 import { Evaluation } from '../lib/ood/evaluation.js';
-import { type EvaluatedDataset, extract } from '../lib/ood/extract.js';
-import type { EvaluatedModel } from '../lib/ood/forward.js';
-import { histogram, sharedEdges } from '../lib/ood/histogram.js';
-import { measure } from '../lib/ood/metrics.js';
-import { entropic, maxProbability, minDistance } from '../lib/ood/scores.js';
+import { histogram, sharedEdges } from '../lib/ood/metrics/histogram.js';
+import { measure } from '../lib/ood/metrics/metrics.js';
+import { type EvaluatedDataset, extract } from '../lib/ood/network/extract.js';
+import type { EvaluatedModel } from '../lib/ood/network/forward.js';
 import { parseResults } from '../lib/report/json.js';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 
@@ -289,7 +289,7 @@ describe('errors', () => {
   });
 
   it('a score that gives no number an image', async () => {
-    const bad = { name: 'bad', score: (x: Tensor) => x.sum() };
+    const bad = logitDetector('bad', (logits) => logits.sum());
     expect(await wrong({ scores: [bad] })).toMatchObject({
       code: 'ERR_SHAPE',
       message: expect.stringMatching(/score bad on corners/),

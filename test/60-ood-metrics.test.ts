@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IsotorchError } from '../lib/errors.js';
-import { measure, metricsOf, thresholdAtTpr, tnrAtTpr } from '../lib/ood/metrics.js';
-import { rocCurve, thinRoc } from '../lib/ood/roc.js';
+import { measure, metricsOf, thresholdAtTpr, tnrAtTpr } from '../lib/ood/metrics/metrics.js';
+import { rocCurve, thinRoc } from '../lib/ood/metrics/roc.js';
 
 interface Golden {
   name: string;

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entropic, es, maxProbability, mds, minDistance, mps } from '../lib/ood/scores.js';
+import { arrays } from '../lib/ood/arrays/arrays.js';
+import { entropic, es, maxProbability, mds, minDistance, mps } from '../lib/ood/detectors/logitScores.js';
 import { type DType, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 
 const logits = fc.integer({ min: 1, max: 6 }).chain((classes) =>
@@ -122,7 +123,7 @@ it('constructors give the names that results use', () => {
   tidy(() =>
     expect(
       minDistance()
-        .score(tensor([[-3, -1]]))
+        .score(arrays({ logits: tensor([[-3, -1]]) }))
         .tolist(),
     ).toEqual([-1]),
   );

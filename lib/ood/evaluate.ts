@@ -5,6 +5,10 @@
 import { expected, IsotorchError } from '../errors.js';
 import type { RunLabels } from '../report/index.js';
 import { Tensor, tidy } from '../tensor/index.js';
+import { type Arrays, rowsOf } from './arrays/arrays.js';
+import { forChunks } from './arrays/chunks.js';
+import type { Detector } from './detectors/detector.js';
+import { entropic, maxProbability, minDistance } from './detectors/logitScores.js';
 import { Evaluation, type ScoredSet } from './evaluation.js';
 import {
   checkAborted,
@@ -13,9 +17,8 @@ import {
   type Extracted,
   type ExtractOptions,
   extractWith,
-} from './extract.js';
-import { checkModel, type EvaluatedModel, Forward } from './forward.js';
-import { entropic, maxProbability, minDistance, type Score } from './scores.js';
+} from './network/extract.js';
+import { checkModel, type EvaluatedModel, Forward } from './network/forward.js';
 
 export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
   /** Known images that were not trained on, with labels where accuracy is wanted. */
@@ -23,7 +26,7 @@ export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
   /** Sets of unknown images, by the names that results shall have. Their labels, if any, play no part. */
   ood: Readonly<Record<string, EvaluatedDataset>>;
   /** @default all three: maximum probability, entropic score, minimum distance */
-  scores?: readonly Score[];
+  scores?: readonly Detector[];
   /** How the network is called in results. @default loss 'unnamed', the model's class name, seed null */
   run?: Partial<RunLabels>;
   onProgress?: (progress: EvaluateProgress) => void;
@@ -39,9 +42,6 @@ export interface EvaluateProgress {
   readonly overallDone: number;
   readonly overallTotal: number;
 }
-
-/** Rows of logits that are scored at a time, to bound the float64 intermediates. */
-const CHUNK = 8192;
 
 /**
  * How well a network tells known from unknown images, for each unknown set and score, and its accuracy on the known ones.
@@ -82,7 +82,7 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
     try {
       before += dataset.size;
       use?.(extracted);
-      return { name, scores: scoreAll(scores, extracted) };
+      return { name, scores: await scoreAll(scores, extracted) };
     } finally {
       extracted.logits.dispose();
       extracted.labels?.dispose();
@@ -103,27 +103,23 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
  * Second stage: every score of every image.
  * @throws ERR_ARGUMENT, ERR_SHAPE when a score's result is not one number an image
  */
-export function scoreAll(scores: readonly Score[], { name, logits }: Extracted): Record<string, Float64Array> {
-  const count = logits.shape[0]!;
-  return Object.fromEntries(
-    scores.map((score) => {
-      const values = new Float64Array(count);
-      for (let start = 0; start < count; start += CHUNK) {
-        const rows = Math.min(CHUNK, count - start);
-        tidy(() => {
-          const result = score.score(logits.narrow(0, start, rows));
-          if (!(result instanceof Tensor)) throw expected('a Tensor', `the result of score ${score.name}`, result);
-          if (result.ndim !== 1 || result.shape[0] !== rows)
-            throw new IsotorchError(
-              'ERR_SHAPE',
-              `Expected one number an image, [${rows}], from score ${score.name} on ${name} but received [${result.shape.join(', ')}]`,
-            );
-          values.set(result.to({ device: 'cpu', dtype: 'float64' }).toArraySync() as Float64Array, start);
-        });
-      }
-      return [score.name, values];
-    }),
-  );
+export async function scoreAll(scores: readonly Detector[], arrays: Arrays): Promise<Record<string, Float64Array>> {
+  const results: Record<string, Float64Array> = {};
+  for (const detector of scores) {
+    const values = new Float64Array(rowsOf(arrays));
+    await forChunks(arrays, (chunk, start) => {
+      const [result, rows] = [detector.score(chunk), rowsOf(chunk)];
+      if (!(result instanceof Tensor)) throw expected('a Tensor', `the result of score ${detector.name}`, result);
+      if (result.ndim !== 1 || result.shape[0] !== rows)
+        throw new IsotorchError(
+          'ERR_SHAPE',
+          `Expected one number an image, [${rows}], from score ${detector.name} on ${arrays.name} but received [${result.shape.join(', ')}]`,
+        );
+      values.set(result.to({ device: 'cpu', dtype: 'float64' }).toArraySync() as Float64Array, start);
+    });
+    results[detector.name] = values;
+  }
+  return results;
 }
 
 /** Share of the images whose largest logit is at their label; null without labels. */
@@ -142,11 +138,11 @@ function accuracyOf({ name, logits, labels }: Extracted): number | null {
   });
 }
 
-function checkScores(scores: readonly Score[]): void {
+function checkScores(scores: readonly Detector[]): void {
   if (!Array.isArray(scores) || scores.length === 0)
     throw expected('an array of scores such as entropic()', 'scores', scores);
   const names = new Set<string>();
-  scores.forEach((score: Score, index) => {
+  scores.forEach((score: Detector, index) => {
     if (typeof score?.score !== 'function' || typeof score.name !== 'string' || score.name === '')
       throw expected('a score such as entropic()', `scores[${index}]`, score);
     if (names.has(score.name))

@@ -13,9 +13,9 @@ import {
   saveReport,
   type TableOptions,
 } from '../report/index.js';
-import { histogram, sharedEdges } from './histogram.js';
-import { type Metrics, metricsOf, thresholdAtTpr } from './metrics.js';
-import { checkedScores, type RocPoints, rocCurve, thinRoc } from './roc.js';
+import { histogram, sharedEdges } from './metrics/histogram.js';
+import { type Metrics, metricsOf, thresholdAtTpr } from './metrics/metrics.js';
+import { checkedScores, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
 
 /** A data set's scores by the scores' names, each as long as the set. Larger = more known. */
 export interface ScoredSet {

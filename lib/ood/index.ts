@@ -1,15 +1,21 @@
 // The ood room's public names: evaluate and its three stages, the scores, the metrics.
 
+export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
+export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
+export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
+export {
+  type Detector,
+  type FittedDetector,
+  learns,
+  needed,
+  type Setting,
+  type Settings,
+  type State,
+} from './detectors/detector.js';
+export { entropic, es, logitDetector, maxProbability, mds, minDistance, mps } from './detectors/logitScores.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
-export {
-  type EvaluatedDataset,
-  type Extracted,
-  type ExtractOptions,
-  extract,
-} from './extract.js';
-export type { EvaluatedModel, ForwardOptions } from './forward.js';
-export { histogram, sharedEdges } from './histogram.js';
+export { histogram, sharedEdges } from './metrics/histogram.js';
 export {
   auprIn,
   auprOut,
@@ -20,6 +26,12 @@ export {
   metricsOf,
   thresholdAtTpr,
   tnrAtTpr,
-} from './metrics.js';
-export { type Roc, type RocPoints, rocCurve, thinRoc } from './roc.js';
-export { entropic, es, maxProbability, mds, minDistance, mps, type Score } from './scores.js';
+} from './metrics/metrics.js';
+export { type Roc, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
+export {
+  type EvaluatedDataset,
+  type Extracted,
+  type ExtractOptions,
+  extract,
+} from './network/extract.js';
+export type { EvaluatedModel, ForwardOptions } from './network/forward.js';

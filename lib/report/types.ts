@@ -17,7 +17,7 @@ export interface RunLabels {
   readonly seed: number | null;
 }
 
-/** Figures are fractions from 0 to 1, larger is better; `lib/ood/metrics.ts` defines them. */
+/** Figures are fractions from 0 to 1, larger is better; `lib/ood/metrics/metrics.ts` defines them. */
 export interface ResultRow extends RunLabels {
   /** Name of the known data set. */
   readonly id: string;

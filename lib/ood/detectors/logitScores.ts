@@ -4,15 +4,9 @@
 // All are computed and returned in float64: in float32 the largest probability of a confident network is exactly 1 for
 // thousands of images, which no threshold can then tell apart.
 
-import { expected, IsotorchError } from '../errors.js';
-import { Tensor, tidy, torch } from '../tensor/index.js';
-
-/** A score to evaluate. `score` takes logits [N, C] and gives one number an image [N], larger = more known. */
-export interface Score {
-  /** Short, unique in an evaluation; the name in results.json. */
-  readonly name: string;
-  score(logits: Tensor): Tensor;
-}
+import { expected, IsotorchError } from '../../errors.js';
+import { Tensor, tidy, torch } from '../../tensor/index.js';
+import { type Detector, needed, type Settings } from './detector.js';
 
 /**
  * Maximum probability score: max_j p_j with p = softmax(logits), from 1 / C (no idea) to 1 (certain).
@@ -58,19 +52,18 @@ export function mds(logits: Tensor): Tensor {
   return tidy(() => doubles(logits, 'mds').amax(1));
 }
 
-/** `mps` for `evaluate`. What a network with any loss offers. */
-export function maxProbability(): Score {
-  return { name: 'mps', score: mps };
-}
+/** `mps` as a detector. What a network with any loss offers. */
+export const maxProbability = (): Detector => logitDetector('mps', mps);
 
-/** `es` for `evaluate`. The score that goes with IsoMax. */
-export function entropic(): Score {
-  return { name: 'es', score: es };
-}
+/** `es` as a detector. The score that goes with IsoMax. */
+export const entropic = (): Detector => logitDetector('es', es);
 
-/** `mds` for `evaluate`. The score that goes with IsoMax+. */
-export function minDistance(): Score {
-  return { name: 'mds', score: mds };
+/** `mds` as a detector. The score that goes with IsoMax+. */
+export const minDistance = (): Detector => logitDetector('mds', mds);
+
+/** A detector of logits alone, with nothing to learn. `score`: [N, C] → [N]. */
+export function logitDetector(name: string, score: (logits: Tensor) => Tensor, settings: Settings = {}): Detector {
+  return { name, settings, needs: ['logits'], score: (arrays) => score(needed(arrays, ['logits'], name).logits) };
 }
 
 function doubles(logits: Tensor, caller: string): Tensor {

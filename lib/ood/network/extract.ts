@@ -3,8 +3,9 @@
 // that anything with a `forward` and anything with `batches` will do.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { expected, IsotorchError } from '../errors.js';
-import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { expected, IsotorchError } from '../../errors.js';
+import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import type { Arrays } from '../arrays/arrays.js';
 import { type EvaluatedModel, Forward, type ForwardOptions } from './forward.js';
 
 /** A data set as far as an evaluation needs it; `data.ImageDataset` fits. */
@@ -24,14 +25,11 @@ export interface ExtractOptions extends ForwardOptions {
   onProgress?: (progress: { dataset: string; done: number; total: number }) => void;
 }
 
-/** Its tensors stand outside of every tidy scope; whoever asked for them disposes of them. */
-export interface Extracted {
-  readonly name: string;
-  /** float32 [N, C] on the CPU. */
-  readonly logits: Tensor;
-  /** int64 [N] on the CPU; null where the data set has none. */
-  readonly labels: Tensor | null;
-}
+/**
+ * Its tensors stand outside of every tidy scope; whoever asked for them disposes of them. Logits are float32 [N, C] on the
+ * CPU, labels int64 [N] on the CPU, null where the data set has none.
+ */
+export type Extracted = Arrays & { readonly logits: Tensor };
 
 /**
  * The model's logits for every image of a data set, in order.
@@ -85,7 +83,9 @@ export async function extractWith(
     return {
       name,
       logits: await toHost(tidy(() => joined(logits, name)).keep()),
+      features: null,
       labels: labels.length > 0 ? await toHost(tidy(() => torch.cat(labels, 0)).keep()) : null,
+      head: null,
     };
   } finally {
     current?.dispose?.();

@@ -2,7 +2,7 @@
 // (metrics.ts) are read off this one curve. Known images (in-distribution, ID) are the positives and a larger score means
 // "more known". Steps are counts, not rates, so nothing is rounded; two sorts and one merge, O(n log n), in typed arrays.
 
-import { expected, IsotorchError } from '../errors.js';
+import { expected, IsotorchError } from '../../errors.js';
 
 /**
  * Point i accepts as known every image whose score is at least `thresholds[i]`. Thresholds fall from +Infinity (nothing is

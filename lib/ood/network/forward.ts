@@ -1,9 +1,9 @@
 // A network in evaluation mode, one batch at a time. A module is captured: its first batch of each size runs here, the others
 // on the compute thread, and the event loop stays free. Anything else that has a `forward` is called for every batch.
 
-import { expected, IsotorchError } from '../errors.js';
-import { Module } from '../nn/index.js';
-import { type CapturedStep, capture, Tensor, tidy, torch } from '../tensor/index.js';
+import { expected, IsotorchError } from '../../errors.js';
+import { Module } from '../../nn/index.js';
+import { type CapturedStep, capture, Tensor, tidy, torch } from '../../tensor/index.js';
 
 /** A network as far as an evaluation needs it; `nn.Module` fits. */
 export interface EvaluatedModel {

@@ -3,7 +3,7 @@
 // without ties; where scores tie, each figure is what the definition means then. docs/metrics.md tells how these relate to
 // the papers', scikit-learn's and OpenOOD's numbers.
 
-import { expected } from '../errors.js';
+import { expected } from '../../errors.js';
 import { type Roc, rocCurve } from './roc.js';
 
 /** All but the sizes are fractions from 0 to 1; larger is better. Known images (ID) are the positives but in `auprOut`. */

@@ -2,7 +2,7 @@
 // compared. A handful of outliers must not squeeze everything else into one bin, so the bins span each set's middle 99.8 %
 // and the outermost ones also hold what lies beyond. Counts are exact; only where the bins lie is chosen.
 
-import { expected } from '../errors.js';
+import { expected } from '../../errors.js';
 import { sortedScores } from './roc.js';
 
 /** Share of each set that may lie beyond either end of the bins, and is counted in the end bins. */
