@@ -210,7 +210,6 @@ export interface NativeModule {
   /** Both resolve with [bytes moved, CRC-32]. */
   readStorage(tensor: Handle, fd: number, start: number, length: number, offset: number): Promise<Float64Array>;
   writeStorage(tensor: Handle, fd: number, start: number, length: number): Promise<Float64Array>;
-  canTransferFiles(): boolean;
 
   loadScript(path: string, device: string | null): Promise<number>;
   describeScript(script: number): NativeScript;

@@ -57,12 +57,11 @@ export async function loadFrom(source: ByteSource, options: LoadTorchOptions = {
   const { device = 'cpu', mmap = false, dtype, keys } = options;
   if (mmap && source.path === undefined)
     throw expected('the path of a file', 'file, to map it into memory', source.name);
-  const container = await openContainer(source);
-  const object = await container.object();
-  const tree = keys === undefined ? object : onlyKeys(object, keys);
-  const mapped = mmap ? MappedFile.open(source.path as string, source.size) : undefined;
+  const mapped = mmap ? MappedFile.open(source) : undefined;
   try {
-    return await loadTensors(tree, container.where, container, {
+    const container = await openContainer(mapped?.source ?? source);
+    const object = await container.object();
+    return await loadTensors(keys === undefined ? object : onlyKeys(object, keys), container.where, container, {
       device,
       ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
       ...(mapped ? { mapped } : {}),
