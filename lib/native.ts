@@ -124,6 +124,8 @@ export interface NativeModule {
   shape(tensor: Handle): number[];
   stride(tensor: Handle): number[];
   dtype(tensor: Handle): string;
+  /** Undefined for one that has no name here. */
+  layout(tensor: Handle): string | undefined;
   device(tensor: Handle): string;
   numel(tensor: Handle): number;
   storageOffset(tensor: Handle): number;

@@ -10,7 +10,8 @@ import { MappedFile } from './mapped.js';
 import { TensorRef } from './pickle/values.js';
 import { pickle } from './pickle/writer.js';
 import { type ByteSource, openSource } from './source.js';
-import { loadTensors, TensorTable } from './tensors.js';
+import { loadTensors } from './tensors.js';
+import { TensorTable } from './tensorTable.js';
 import { ZipWriter } from './zip/writer.js';
 
 export interface LoadTorchOptions {
@@ -115,7 +116,7 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
  * @example await saveTorch('model.pth', model.stateDict());
  */
 export async function saveTorch(path: string, object: unknown): Promise<void> {
-  const table = new TensorTable();
+  using table = new TensorTable();
   const data = pickle(object, (value, where) => table.describe(value, where));
   await writeFileAtomically(path, async (sink) => {
     // Records, names and order as PyTorch's; the folder's name is free, and the same for every file.
