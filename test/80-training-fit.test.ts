@@ -435,6 +435,14 @@ describe('going on after a stop', () => {
     const wrong = training.fit({ ...common(), model: other, out, resume: true, epochs: 1 });
     await expect(wrong).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
     const lastAsState = join(out, 'checkpoints', 'state.pt');
+    const another = join(folder, 'another-seed');
+    await training.fit({ ...common(), model: makeNet(), out: another, epochs: 1, seed: 77 });
+    copyFileSync(join(another, 'checkpoints', 'state.pt'), lastAsState);
+    const copied = training.fit({ ...common(), model: makeNet(), out, resume: true, epochs: 1 });
+    await expect(copied).rejects.toMatchObject({
+      code: 'ERR_STATE_DICT',
+      message: expect.stringMatching(/other settings \(config hash/),
+    });
     rmSync(lastAsState);
     copyFileSync(join(out, 'checkpoints', 'last.pt'), lastAsState);
     const notAState = training.fit({ ...common(), model: makeNet(), out, resume: true, epochs: 1 });

@@ -12,7 +12,7 @@ import { expected } from '../errors.js';
 import type { Module } from '../nn/index.js';
 import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
-import { openRun, settingsOf } from './begin.js';
+import { hashOf, openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
 import { type Precision, precisions } from './names.js';
 import { Pace, type Progress } from './pace.js';
@@ -113,7 +113,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const normalize = options.normalize ?? train.statistics;
   const steps = Math.ceil(train.size / batchSize);
 
-  using run = openRun(options, settingsOf(options, recipe, normalize));
+  const config = settingsOf(options, recipe, normalize);
+  using run = openRun(options, config);
   torch.manualSeed(seed);
   const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
   const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
@@ -147,7 +148,16 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   }, options.capture);
   const interval = options.progressInterval ?? 250;
   const pace = new Pace({ epochs, steps, interval, onProgress });
-  const state = new TrainingState({ model, optimizer, schedule, scaler, meter, pace, device: train.device });
+  const state = new TrainingState({
+    model,
+    optimizer,
+    schedule,
+    scaler,
+    meter,
+    pace,
+    device: train.device,
+    configHash: hashOf(config),
+  });
   if (run && options.resume && run.hasCheckpoint('state')) await state.load(run.checkpoint('state'));
   const records = run ? run.keepEpochs(state.epoch) : [];
 
