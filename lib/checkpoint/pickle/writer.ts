@@ -30,10 +30,7 @@ export type DescribeTensor = (value: object, where: () => string) => AnyTensorRe
 /**
  * @throws ERR_ARGUMENT, naming the place, for what a checkpoint can't hold: undefined, functions, instances of classes.
  */
-export function pickle(
-  object: unknown,
-  describeTensor: DescribeTensor = () => undefined,
-): Uint8Array {
+export function pickle(object: unknown, describeTensor: DescribeTensor = () => undefined): Uint8Array {
   return new PickleWriter(describeTensor).dump(object);
 }
 
