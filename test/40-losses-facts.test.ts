@@ -251,7 +251,7 @@ describe('losses refuse', () => {
     SoftMaxLoss: new losses.SoftMaxLoss(),
     IsoMaxLoss: new losses.IsoMaxLoss(),
     'IsoMaxLoss, sequential': new losses.IsoMaxLoss({ sequential: true }),
-    DisMaxLoss: new losses.DisMaxLoss(),
+    'DisMaxLoss, without regularisation': new losses.DisMaxLoss({ regularization: null }),
     LogitNormLoss: new losses.LogitNormLoss(),
   })) {
     it(`${name}: labels of another dtype or shape, and labels that are no class, saying which`, () => {
