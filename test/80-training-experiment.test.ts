@@ -112,6 +112,23 @@ describe('trainExperiment and evaluateExperiment', () => {
   });
 });
 
+describe('the relatives of IsoMax', () => {
+  it('train by name, DisMax on mosaics, and are evaluated from their run', async () => {
+    for (const loss of ['dismax', 'logitnorm', 'godin'] as const) {
+      const out = join(folder, loss);
+      const { epochs } = await trainExperiment(
+        { ...digits, loss },
+        { out, epochs: 6, batchSize: 32, lr: 0.02, device: 'cpu' },
+      );
+      expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss);
+      const trained = { run: out, checkpoint: 'last' } as const;
+      const { results } = await evaluateExperiment(trained, { ood: ['uniform-noise'], device: 'cpu' });
+      expect(results.map((row) => row.loss)).toEqual([loss, loss, loss]);
+      expect(results[0]!.accuracy).toBeGreaterThan(0.8);
+    }
+  });
+});
+
 describe('networks for different losses', () => {
   it('start from the same features, and from the seed alone', async () => {
     const { test } = await data.digits();

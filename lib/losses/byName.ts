@@ -23,8 +23,8 @@ export interface LossFamily {
   criterion(options?: IsoMaxLossOptions): Module;
   /**
    * The score of logits that its authors use with it: maximum probability, entropic score, minimum distance, or the sum of
-   * maximum and mean logit and entropic score. G-ODIN's own score is of h, which is not its logits
-   * (`GodinHead.numerator`); of those that logits give, the maximum probability is what the paper begins with.
+   * maximum and mean logit and entropic score. G-ODIN's own score is of h (`GodinHead.numerator`), which logits don't give;
+   * of those that they give, the maximum probability comes nearest (docs/losses.md).
    */
   readonly score: 'mps' | 'es' | 'mds' | 'mmles';
 }

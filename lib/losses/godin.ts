@@ -2,7 +2,8 @@
 // number from 0 to 1 for the input as a whole, so that h is freed of whether the input is known. Training is with ordinary
 // cross-entropy; to detect, look at h or g, not at their quotient.
 // Hsu, Shen, Jin, Kira, "Generalized ODIN: Detecting Out-of-Distribution Image without Learning from Out-of-Distribution
-// Data" (CVPR 2020), equations 3 to 9. There is no code of the authors'; Jingkang50/OpenOOD, openood/networks/godin_net.py.
+// Data" (CVPR 2020), section 3. The authors published no code; first values and the form of g are those of Jingkang50/OpenOOD,
+// openood/networks/godin_net.py.
 
 import { expected } from '../errors.js';
 import { BatchNorm1d, functional, init, Linear, Parameter, Sequential, Sigmoid } from '../nn/index.js';
@@ -15,7 +16,7 @@ const similarities = ['inner', 'euclidean', 'cosine'] as const;
 export type Similarity = (typeof similarities)[number];
 
 export interface GodinHeadOptions extends HeadOptions {
-  /** @default 'cosine', which the paper recommends */
+  /** @default 'cosine', the paper's DeConf-C */
   similarity?: Similarity;
 }
 
@@ -29,7 +30,7 @@ export interface GodinHeadOptions extends HeadOptions {
  * `SoftMaxLoss`. In training mode it takes two rows or more, for the sake of the batch norm.
  *
  * State: `weight` [C, d] ~ N(0, 2/d) (He), `bias` [C] = 0 with `'inner'` only, and `g.0.*`, `g.1.*`, an ordinary linear layer
- * and batch norm. OpenOOD's keys `h.h.weight` and `h.h.bias` load too. The paper spares h's weights from weight decay.
+ * and batch norm. OpenOOD's keys `h.h.weight` and `h.h.bias` load too. OpenOOD spares h from weight decay.
  * @example
  * const head = new losses.GodinHead(64, 10, { similarity: 'cosine' });
  * const score = head.numerator(features).amax(1); // the paper's score for known inputs: larger is more known
@@ -53,7 +54,7 @@ export class GodinHead extends Head {
     this.g = new Sequential(new Linear(numFeatures, 1, kind), new BatchNorm1d(1, kind), new Sigmoid());
   }
 
-  /** h [N, C]: its largest is the paper's main score (DeConf-C, with `'cosine'`), and its class is the logits'. */
+  /** h [N, C]: its largest is the paper's main score, and its class is the logits'. */
   numerator(features: Tensor): Tensor {
     const { normalize } = functional;
     switch (this.similarity) {

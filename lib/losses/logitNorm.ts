@@ -1,6 +1,6 @@
 // The LogitNorm loss: cross-entropy that sees only the direction of the logits, so that a network can't lower it by making
 // them longer, which is how cross-entropy makes networks overconfident. The last layer is the ordinary one, and so is inference.
-// Wei, Xie, Cheng, Feng, An, Li, "Mitigating Neural Network Overconfidence with Logit Normalization" (ICML 2022), equation 5;
+// Wei, Xie, Cheng, Feng, An, Li, "Mitigating Neural Network Overconfidence with Logit Normalization" (ICML 2022);
 // hongxin001/logitnorm_ood.
 
 import { expected } from '../errors.js';
@@ -9,7 +9,7 @@ import { type Tensor, torch } from '../tensor/index.js';
 import { checkLabels, inFullPrecision, stableLoss } from './criterion.js';
 
 export interface LogitNormLossOptions {
-  /** τ: the logits get the length 1/τ. @default 0.04, the authors' for CIFAR-10 */
+  /** τ: the logits get the length 1/τ. @default 0.04, the authors' */
   tau?: number;
 }
 
