@@ -117,9 +117,7 @@ const { it: withPython } = needs(python, 'a Python that has torch');
 
 const cases = (['float32', 'float64'] as const).flatMap((dtype) =>
   sizes.flatMap((size) =>
-    names.flatMap((name) =>
-      [1, 2.5].map((temperature) => ({ dtype, name, temperature, inputs: make(size, dtype) })),
-    ),
+    names.flatMap((name) => [1, 2.5].map((temperature) => ({ dtype, name, temperature, inputs: make(size, dtype) }))),
   ),
 );
 
