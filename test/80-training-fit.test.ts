@@ -360,6 +360,16 @@ describe('going on after a stop', () => {
       expect(file(out, checkpoint).equals(file(join(folder, 'whole'), checkpoint))).toBe(true);
   });
 
+  it('with mosaics too, whose order is drawn', async () => {
+    const criterion = new losses.DisMaxLoss();
+    const whole = makeNet();
+    const { epochs } = await training.fit({ ...common(), model: whole, criterion });
+    const middle = ({ phase, epoch, step }: training.Progress) => phase === 'train' && epoch === 2 && step === 3;
+    const { result, model } = await interrupted(join(folder, 'mosaics'), middle, { criterion });
+    expect(figures(result.epochs)).toEqual(figures(epochs));
+    expect(bits(model)).toEqual(bits(whole));
+  });
+
   it.each(['bfloat16', 'float16'] as const)('in %s too, with the state of its loss scaling', async (precision) => {
     const whole = makeNet();
     const { epochs } = await training.fit({ ...common(), model: whole, precision });
