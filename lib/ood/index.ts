@@ -2,6 +2,14 @@
 
 export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
+export {
+  type ArrayName,
+  arrayNames,
+  type ReadArrays,
+  type ReadArraysOptions,
+  readArrays,
+  writeArrays,
+} from './arrays/files.js';
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
 export {
   type Detector,
