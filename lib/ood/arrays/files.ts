@@ -67,8 +67,9 @@ export async function readArrays(
  * Writes arrays, whole or not at all: a path that ends in `.npz` as `np.savez` does, one in `.safetensors` as such, with the
  * set's name and the kind of a distance head beside the numbers. A .npy file of one tensor is `checkpoint.saveNpy`.
  *
- * @throws ERR_ARGUMENT for another ending, for a head that is just a function, and for a distance head in a .npz file;
- *   ERR_DATA when there is neither features nor logits; ERR_DTYPE for bfloat16 in a .npz file; ERR_FILE
+ * @throws ERR_ARGUMENT for another ending, for arrays that `readArrays` would refuse, for a head that is just a function, and
+ *   for a distance head in a .npz file; ERR_DATA when there are neither features nor logits, and for a negative label;
+ *   ERR_DTYPE for bfloat16 in a .npz file; ERR_FILE
  * @example await ood.writeArrays('test.safetensors', ood.arrays({ name: 'test', features, logits, labels, head }));
  */
 export async function writeArrays(path: string, arrays: Arrays): Promise<void> {
@@ -84,7 +85,11 @@ export async function writeArrays(path: string, arrays: Arrays): Promise<void> {
   await saveNpz(path, tensors);
 }
 
-/** What a file holds of arrays. @throws ERR_ARGUMENT for a head that no file can hold; ERR_DATA without features and logits */
+/**
+ * What a file holds of arrays.
+ * @throws ERR_ARGUMENT for a head that no file can hold, and for shapes and dtypes that `readArrays` would refuse; ERR_DATA
+ *   without features and logits, and for a negative label
+ */
 export function storedOf(arrays: Arrays): StoredArrays {
   rowsOf(arrays);
   const { name, features, logits, labels, head } = arrays;
@@ -109,6 +114,9 @@ export function storedOf(arrays: Arrays): StoredArrays {
         'and give it again after reading',
     );
   }
+  // What could not be read again is not written.
+  checkStored(tensors, name, 'ERR_ARGUMENT');
+  checkLabels(tensors.get('labels'), name);
   return { tensors, texts };
 }
 
@@ -133,7 +141,7 @@ export async function arraysFrom(
     old.dispose();
   };
   try {
-    checkStored(tensors, where);
+    checkStored(tensors, where, 'ERR_FORMAT');
     change('labels', (labels) => labels.to('int64'));
     checkLabels(tensors.get('labels'), where);
     for (const key of [...tensors.keys()]) change(key, (tensor) => tensor.to(device));
@@ -221,8 +229,9 @@ const shapes: Readonly<Record<ArrayName, string>> = {
   distance_scale: '1',
 };
 
-function checkStored(tensors: ReadonlyMap<string, Tensor>, where: string): void {
-  const bad = (problem: string) => new IsotorchError('ERR_FORMAT', `${where}: ${problem}`);
+/** @param code of what the caller gave, or the file held */
+function checkStored(tensors: ReadonlyMap<string, Tensor>, where: string, code: 'ERR_ARGUMENT' | 'ERR_FORMAT'): void {
+  const bad = (problem: string) => new IsotorchError(code, `${where}: ${problem}`);
   const sizes = new Map<string, { size: number; of: string }>([['1', { size: 1, of: '' }]]);
   for (const name of tensors.keys())
     if (!isArrayName(name))
