@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { crc32, deflateSync } from 'node:zlib';
+import { crc32, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { saveNpy } from '../lib/checkpoint/index.js';
@@ -255,6 +255,8 @@ describe('a folder of pictures', () => {
     const cut = join(root, 'cut.tar');
     writeFileSync(cut, readFileSync(archive).subarray(0, 1200));
     await expect(data.imageFolder(cut)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    writeFileSync(cut, gzipSync(readFileSync(archive)));
+    await expect(data.imageFolder(cut)).rejects.toThrow('unpack it with gunzip');
     writeFileSync(cut, 'no archive');
     await expect(data.imageFolder(cut)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
   });
@@ -386,6 +388,22 @@ describe('NumPy’s arrays', () => {
     await expect(load(images, { layout: 'HWC' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     expect(memory().tensors).toBeLessThanOrEqual(before);
   });
+});
+
+it('a large set is hashed without holding the event loop, to the same hash', async () => {
+  const pixels = new Uint8Array(3000 * 3 * 32 * 32).map((_, i) => i % 253);
+  const make = () =>
+    data.ImageDataset.fromArrays({ images: pixels, shape: [3000, 3, 32, 32], labels: new Uint8Array(3000) });
+  using one = make();
+  using other = make();
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const hash = await one.hashContent();
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(2);
+  expect(hash).toBe(other.contentHash);
+  expect(await one.hashContent()).toBe(hash);
+  expect(await other.unlabelled().hashContent()).not.toBe(hash);
 });
 
 const usps = (name: string) => join(shared, 'usps', `${name}-ubyte.gz`);

@@ -82,7 +82,17 @@ describe('the same arrays', () => {
     await expect(readArrays(at('named.npz'), { names: { logits: 'q' } })).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
     });
+    const twice = { features: 'feats', logits: 'feats' };
+    await expect(readArrays(at('named.npz'), { names: twice })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     await expect(readArrays(at('named.npz'), { names: { z: 'z' } as never })).rejects.toThrow('a key of names');
+  });
+
+  it('are those that NumPy wrote', async () => {
+    const golden = JSON.parse(readFileSync(new URL('fixtures/arrays.json', import.meta.url), 'utf8')).npz;
+    writeFileSync(at('numpy.npz'), Buffer.from(golden.deflated, 'base64'));
+    using read = await readArrays(at('numpy.npz'));
+    expect([...(read.features!.toArraySync() as Float32Array)]).toEqual(golden.arrays.features.values);
+    expect([...(read.labels!.toArraySync() as BigInt64Array)].map(String)).toEqual(golden.arrays.labels.values);
   });
 
   it('keep their dtypes', async () => {

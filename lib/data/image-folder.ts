@@ -8,7 +8,7 @@ import { readTar } from '../checkpoint/tar/reader.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Device } from '../tensor/index.js';
 import { ImageDataset } from './dataset.js';
-import { readFileBytes } from './idx.js';
+import { isGzip, readFileBytes } from './idx.js';
 import { decodePng, type Picture } from './png.js';
 import type { Statistics } from './statistics.js';
 
@@ -101,6 +101,8 @@ async function openRoot(path: string): Promise<{ found: Found[] } & AsyncDisposa
   }
   const source = await openSource(path);
   try {
+    if (isGzip(await source.read(0, Math.min(2, source.size))))
+      throw new IsotorchError('ERR_FORMAT', `Expected a tar archive but ${path} is compressed: unpack it with gunzip`);
     const members = await readTar(source, maxPictures);
     const found = [...members].map(([member, { offset, size }]) => {
       const parts = member.split('/').filter((part) => part !== '' && part !== '.');

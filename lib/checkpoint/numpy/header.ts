@@ -5,6 +5,7 @@
 import { IsotorchError } from '../../errors.js';
 import { itemSize, type SavedDType } from '../dtypes.js';
 import type { ByteSource } from '../source.js';
+import { numpyDTypes } from './dtypes.js';
 
 export interface NpyHeader {
   readonly dtype: SavedDType;
@@ -18,25 +19,7 @@ export interface NpyHeader {
   readonly nbytes: number;
 }
 
-/** Element types by NumPy's letter and size; the others hold no numbers, or none that LibTorch has. */
-const dtypes: Readonly<Record<string, SavedDType>> = {
-  b1: 'bool',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  c8: 'complex64',
-  c16: 'complex128',
-};
-
-const codes = new Map(Object.entries(dtypes).map(([code, dtype]) => [dtype as string, code]));
+const codes = new Map(Object.entries(numpyDTypes).map(([code, dtype]) => [dtype as string, code]));
 
 const magic = '\x93NUMPY';
 /** NumPy's readers stop at 10,000 characters unless told otherwise; a dict of numbers has 100. */
@@ -108,11 +91,11 @@ export function writeNpyHeader(dtype: string, shape: readonly number[]): Buffer 
 
 function elementType(descr: string, name: string): { dtype: SavedDType; swapped: boolean } {
   const [order, code] = [descr.slice(0, 1), descr.slice(1)];
-  const dtype = Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+  const dtype = Object.hasOwn(numpyDTypes, code) ? numpyDTypes[code] : undefined;
   if (dtype !== undefined && /[<>|=]/.test(order)) return { dtype, swapped: order === '>' && itemSize(dtype) > 1 };
   const what = code.startsWith('O')
     ? 'Python objects, a pickle that could run programs. Save an array of numbers: array.astype("float32")'
-    : `elements of NumPy’s type ${JSON.stringify(descr.slice(0, 40))}; known are ${Object.keys(dtypes).join(', ')}`;
+    : `elements of NumPy’s type ${JSON.stringify(descr.slice(0, 40))}; known are ${Object.keys(numpyDTypes).join(', ')}`;
   throw new IsotorchError('ERR_DTYPE', `${name} holds ${what}`);
 }
 

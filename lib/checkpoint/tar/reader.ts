@@ -1,5 +1,6 @@
-// Reads tar archives as Python's tarfile writes them: ustar headers, with extended ones (pax, or GNU's for names)
-// before a file whose time or name does not fit. Nothing is unpacked; a file is a range of the archive. The format is POSIX.1-2001, "pax Interchange Format".
+// Reads tar archives as Python's tarfile writes them: ustar headers, with extended ones (pax, or GNU's for names) before a file
+// whose time or name does not fit. Nothing is unpacked; a file is a range of the archive. The format is POSIX.1-2001, "pax
+// Interchange Format".
 
 import { IsotorchError } from '../../errors.js';
 import type { ByteSource } from '../source.js';

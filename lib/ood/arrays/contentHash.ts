@@ -68,7 +68,7 @@ export interface ArraysContent {
   /** The network: its state dict, or a hash of one. */
   weights: Tensors | string;
   /** The images: a hash, such as `hashFile` gives, or a `data.ImageDataset`, whose pixels and labels are hashed. */
-  data: string | { readonly contentHash: string };
+  data: string | { hashContent(): Promise<string> };
   /**
    * Everything else, as JSON: the architecture where the weights don't tell it, the statistics of the normalisation, a crop,
    * a temperature, the precision. What is left out here must not change the numbers.
@@ -91,7 +91,7 @@ export async function arraysKey({ weights, data, transform }: ArraysContent): Pr
   const parts = [
     version,
     typeof weights === 'string' ? weights : await hashTensors(weights),
-    typeof data === 'string' ? data : data?.contentHash,
+    typeof data === 'string' ? data : await data?.hashContent?.(),
     canonicalJson(transform, 'transform'),
   ];
   for (const [i, part] of parts.entries())

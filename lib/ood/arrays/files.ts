@@ -55,6 +55,8 @@ export async function readArrays(
   const { names, mmap = false } = options;
   for (const key of Object.keys(names ?? {}))
     if (!isArrayName(key)) throw expected(`one of ${arrayNames.join(', ')}`, 'a key of names', key);
+  if (new Set(Object.values(names ?? {})).size < Object.keys(names ?? {}).length)
+    throw expected('another array of the file for each', 'names', names);
   const single = typeof files === 'string';
   if (!single && (typeof files !== 'object' || files === null || names !== undefined))
     throw expected('the path of a file, or paths of .npy files by array, without `names`,', 'files', files);
