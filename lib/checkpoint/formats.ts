@@ -31,7 +31,7 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
     'a web page, perhaps the error page of a download',
   ],
   [(head) => starts(head, '\x89HDF\r\n'), 'an HDF5 file, perhaps from Keras'],
-  [(head) => starts(head, '\x93NUMPY'), 'a NumPy array'],
+  [(head) => starts(head, '\x93NUMPY'), 'a NumPy array: read it with loadNpy()'],
   [(head) => starts(head, 'GGUF'), 'a GGUF file of llama.cpp'],
   [(head) => starts(head, '\x1f\x8b'), 'compressed with gzip. Unpack it first'],
 ];
@@ -81,7 +81,7 @@ export function expectStateArchive(source: ByteSource, names: readonly string[],
     throw notACheckpoint(source, 'a TorchScript model (torch.jit.save): a program, which loadScript() loads');
   if (kind === 'package')
     throw notACheckpoint(source, 'an exported program (.pt2): loadPackage() loads it if AOTInductor has compiled it');
-  if (kind === 'numpy') throw notACheckpoint(source, 'an archive of NumPy arrays (.npz)');
+  if (kind === 'numpy') throw notACheckpoint(source, 'an archive of NumPy arrays (.npz): read it with loadNpz()');
   const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickles.length !== 1) {
     throw notACheckpoint(

@@ -17,7 +17,7 @@ export interface StoragePart {
   readonly end: number;
 }
 
-export class MappedFile {
+export class MappedFile implements Disposable {
   private readonly parts: StoragePart[] = [];
 
   private constructor(
@@ -54,6 +54,10 @@ export class MappedFile {
   /** The mapping ends with the last tensor on it. */
   close(): void {
     this.bytes.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

@@ -58,18 +58,14 @@ export async function loadFrom(source: ByteSource, options: LoadTorchOptions = {
   const { device = 'cpu', mmap = false, dtype, keys } = options;
   if (mmap && source.path === undefined)
     throw expected('the path of a file', 'file, to map it into memory', source.name);
-  const mapped = mmap ? MappedFile.open(source) : undefined;
-  try {
-    const container = await openContainer(mapped?.source ?? source);
-    const object = await container.object();
-    return await loadTensors(keys === undefined ? object : onlyKeys(object, keys), container.where, container, {
-      device,
-      ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
-      ...(mapped ? { mapped } : {}),
-    });
-  } finally {
-    mapped?.close();
-  }
+  using mapped = mmap ? MappedFile.open(source) : undefined;
+  const container = await openContainer(mapped?.source ?? source);
+  const object = await container.object();
+  return await loadTensors(keys === undefined ? object : onlyKeys(object, keys), container.where, container, {
+    device,
+    ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
+    ...(mapped ? { mapped } : {}),
+  });
 }
 
 function checkOptions({ mmap, dtype, keys }: LoadTorchOptions): void {
