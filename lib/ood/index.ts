@@ -3,6 +3,7 @@
 export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
+export { type Calibration, fitTemperature, type TemperatureOptions } from './calibration/temperature.js';
 export {
   type Detector,
   type FittedDetector,
@@ -35,3 +36,10 @@ export {
   extract,
 } from './network/extract.js';
 export type { EvaluatedModel, ForwardOptions } from './network/forward.js';
+export { PERCENTILES, percentilesOf } from './thresholds/percentiles.js';
+export {
+  fitThresholdFromScores,
+  type Interval,
+  type Threshold,
+  type ThresholdOptions,
+} from './thresholds/threshold.js';
