@@ -16,6 +16,15 @@ export {
 export { entropic, es, logitDetector, maxProbability, mds, minDistance, mps } from './detectors/logitScores.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export {
+  type FitThresholdOptions,
+  fitThreshold,
+  fitThresholdFromArrays,
+  type GuardOptions,
+} from './guard/fitThreshold.js';
+export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
+export type { MakeDetector } from './guard/makeDetector.js';
+export type { Verdict } from './guard/verdicts.js';
 export { histogram, sharedEdges } from './metrics/histogram.js';
 export {
   auprIn,
