@@ -5,6 +5,7 @@ export { asLike } from './as-like.js';
 export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
 export type { SourceName, Split } from './catalog.js';
 export { type ArraysInit, type DatasetInit, ImageDataset } from './dataset.js';
+export { type DecodedImage, decodeImage } from './decode-image.js';
 export { digits } from './digits.js';
 export { fromIdx, type IdxOptions } from './from-idx.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
