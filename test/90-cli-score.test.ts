@@ -247,4 +247,24 @@ describe('PNG', () => {
     writeFileSync(path, whole);
     await expect(data.decodeImage(path)).rejects.toMatchObject({ code: 'ERR_FORMAT', message: /2\^27/ });
   });
+
+  it('of one bit and with a palette of four bits equals what Pillow reads', async () => {
+    const written = [
+      [
+        'iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAQAAAAC1D1u3AAAADElEQVR4nGNwYDgAAAGEAQEKf5BQAAAAAElFTkSuQmCC',
+        [0, 255, 0, 255, 255, 0],
+        1,
+      ],
+      [
+        'iVBORw0KGgoAAAANSUhEUgAAAAMAAAACBAMAAABvWnspAAAAMFBMVEUBAgMEBQYHCAkAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0fRVWAAAADklEQVR4nGNklGdQZAAAAM8AQ8izUV8AAAAASUVORK5CYII=',
+        [1, 4, 7, 7, 4, 1, 2, 5, 8, 8, 5, 2, 3, 6, 9, 9, 6, 3],
+        3,
+      ],
+    ] as const;
+    for (const [text, planes, channels] of written) {
+      const path = join(folder, 'written.png');
+      writeFileSync(path, Buffer.from(text, 'base64'));
+      expect(await data.decodeImage(path)).toEqual({ pixels: Uint8Array.from(planes), shape: [channels, 2, 3] });
+    }
+  });
 });

@@ -40,7 +40,7 @@ const GRID = 300;
  * - `'ece'` minimises the expected calibration error of 15 bins, as the DisMax authors' `calibrate.py` does. It is
  *   piecewise smooth with jumps, so their quasi-Newton steps may stop where they start; here 300 values of ln T are tried,
  *   then ever finer ones around the best, and of equal errors the one nearest to T = 1 is taken. Never worse than T = 1,
- *   but it may be the luck of the bins: prefer `'nll'` unless you compare with the paper.
+ *   but it takes 400 passes over the logits, and may be the luck of the bins: prefer `'nll'` unless you compare with the paper.
  *
  * @param heldOut logits [N, C] and labels of images that were neither trained nor are tested on
  * @throws ERR_DATA for values that are not finite, labels that are no class, and for `'nll'` when no T from 0.001 to 100
