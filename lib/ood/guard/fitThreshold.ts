@@ -12,7 +12,10 @@ import { fitThresholdFromScores, type ThresholdOptions } from '../thresholds/thr
 import { forwardOf, Guard, type GuardedModel } from './guard.js';
 
 export interface GuardOptions extends ThresholdOptions {
-  /** The detector. One that learns must be fitted, on training images: not on these, which then would look too familiar. */
+  /**
+   * The detector, which becomes the guard’s. One that learns must be fitted, on training images: not on these, which then
+   * would look too familiar.
+   */
   score: Detector;
   /**
    * Fits the temperature of the reported probabilities on the same images, which then need labels. Scores and decisions stay
