@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const noLibTorch = { LIBTORCH: '/nowhere' };
 
 describe('help', () => {
-  it.each(['train', 'evaluate', 'inspect', 'convert', 'data', 'doctor', 'quickstart'])(
+  it.each(['train', 'evaluate', 'score', 'inspect', 'convert', 'data', 'doctor', 'quickstart'])(
     'of %s says what it does and shows two examples',
     (name) => {
       const command = makeProgram().commands.find((each) => each.name() === name)!;

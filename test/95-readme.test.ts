@@ -50,3 +50,13 @@ needs(python, 'a Python that has torch').it('the checkpoint goes from Python and
     expect(run(whole)).toBe('<All keys matched successfully>\n');
   }),
 );
+
+it('the guard accepts what is known', () =>
+  withFolder(async (folder) => {
+    const text = output('docs/production.md', folder);
+    expect(text).toMatch(/n: 431,\s+achieved: 0\.95/);
+    expect(text).toMatch(/why: 'within the threshold that keeps 95 % of known images/);
+    const accepted = Number(/^(\d+) of 360 known images accepted$/m.exec(text)![1]);
+    // The interval of 431 scores is 92.5 to 97.0 %; 360 images add their own three standard errors, 3.4 points.
+    expect(accepted / 360).toBeGreaterThan(0.89);
+  }));

@@ -7,10 +7,16 @@ import { INTERRUPTED } from './interrupt.js';
 
 export const exitCodes = { ok: 0, error: 1, usage: 2, interrupted: INTERRUPTED } as const;
 
-/** Thrown by a command that has said what there is to say and ends with another code than 0. */
+/**
+ * Thrown by a command that ends with another code than 0 and has said what there is to say, or has an error told that would
+ * end it with another code.
+ */
 export class Failed extends Error {
-  constructor(readonly exitCode: number) {
-    super(`exit code ${exitCode}`);
+  constructor(
+    readonly exitCode: number,
+    cause?: unknown,
+  ) {
+    super(`exit code ${exitCode}`, { cause });
   }
 }
 
@@ -37,7 +43,10 @@ export function reportFailure(
   error: unknown,
   { verbose, stderr }: { verbose: boolean; stderr: NodeJS.WritableStream },
 ): number {
-  if (error instanceof Failed) return error.exitCode;
+  if (error instanceof Failed) {
+    if (error.cause !== undefined) reportFailure(error.cause, { verbose, stderr });
+    return error.exitCode;
+  }
   // Commander has printed its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   if (error instanceof IsotorchError) {

@@ -1,4 +1,4 @@
-// The command line: seven commands, one way to print help, to fail and to end. Each command parses its arguments, calls a
+// The command line: eight commands, one way to print help, to fail and to end. Each command parses its arguments, calls a
 // function of the library and prints; what it does can be done from TypeScript just as well.
 
 import { readFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { inspectCommand } from './commands/inspect.js';
 import { quickstartCommand } from './commands/quickstart.js';
+import { scoreCommand } from './commands/score.js';
 import { trainCommand } from './commands/train.js';
 import { exitCodes, reportFailure } from './failure.js';
 
@@ -22,7 +23,8 @@ Begin with:
   $ isotorch doctor          is everything there?
   $ isotorch quickstart      SoftMax, IsoMax and IsoMax+ side by side, in a few minutes
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted (and saved).
+Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted (and saved); of score, as grep's:
+0 all accepted, 1 some rejected, 2 error.
 Errors show a code and what to do; --verbose, or ISOTORCH_DEBUG=1, adds the stack.`;
 
 /** All commands. Anew for each run, since commander keeps what it parsed. */
@@ -35,7 +37,7 @@ export function makeProgram(): Command {
     .helpCommand('help [command]', 'the same')
     .showHelpAfterError('Next: `isotorch help <command>` explains its options.')
     .addHelpText('after', epilogue);
-  const commands = [quickstartCommand, trainCommand, evaluateCommand, inspectCommand, convertCommand];
+  const commands = [quickstartCommand, trainCommand, evaluateCommand, scoreCommand, inspectCommand, convertCommand];
   for (const make of [...commands, dataCommand, doctorCommand]) program.addCommand(make());
   inherit(program);
   return program;
@@ -46,7 +48,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   // `isotorch data | head` closes the pipe early; nobody is left to tell.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit(exitCodes.ok);
+    process.exit(process.exitCode ?? exitCodes.ok);
   });
   const program = makeProgram();
   try {

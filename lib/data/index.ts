@@ -13,6 +13,7 @@ export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
 export { type ImageFolderOptions, imageFolder } from './image-folder.js';
 export type { LoadSource, SourceOptions, TrainAndTest } from './load-source.js';
 export { Batch, BatchLoader, type BatchOptions, type StreamedBatch } from './loader.js';
+export { decodePng, type Picture, readPng } from './png.js';
 export type { PlainAugmentation } from './preparation.js';
 export { SeededRandom } from './random.js';
 export {

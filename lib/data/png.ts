@@ -6,6 +6,7 @@
 import { promisify } from 'node:util';
 import { crc32, inflate } from 'node:zlib';
 import { IsotorchError } from '../errors.js';
+import { readFileBytes } from './idx.js';
 
 export interface Picture {
   /** 1 for grey, 3 for red, green and blue. */
@@ -94,6 +95,13 @@ export async function decodePng(bytes: Uint8Array, name: string): Promise<Pictur
   }
   return { channels, height: header.height, width: header.width, pixels };
 }
+
+/**
+ * One picture from a file.
+ * @throws ERR_FILE when it can't be read; ERR_FORMAT as `decodePng`
+ * @example const { channels, height, width, pixels } = await readPng('cat.png');
+ */
+export const readPng = async (path: string): Promise<Picture> => decodePng(await readFileBytes(path), path);
 
 type Bad = (problem: string) => IsotorchError;
 

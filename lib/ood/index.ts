@@ -13,6 +13,7 @@ export {
   writeArrays,
 } from './arrays/files.js';
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
+export { type Calibration, fitTemperature, type TemperatureOptions } from './calibration/temperature.js';
 export {
   type Detector,
   type FittedDetector,
@@ -25,6 +26,15 @@ export {
 export { entropic, es, logitDetector, maxProbability, mds, minDistance, mps } from './detectors/logitScores.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export {
+  type FitThresholdOptions,
+  fitThreshold,
+  fitThresholdFromArrays,
+  type GuardOptions,
+} from './guard/fitThreshold.js';
+export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
+export type { MakeDetector } from './guard/makeDetector.js';
+export type { Verdict } from './guard/verdicts.js';
 export { histogram, sharedEdges } from './metrics/histogram.js';
 export {
   auprIn,
@@ -45,3 +55,10 @@ export {
   extract,
 } from './network/extract.js';
 export type { EvaluatedModel, ForwardOptions } from './network/forward.js';
+export { PERCENTILES, percentilesOf } from './thresholds/percentiles.js';
+export {
+  fitThresholdFromScores,
+  type Interval,
+  type Threshold,
+  type ThresholdOptions,
+} from './thresholds/threshold.js';

@@ -150,7 +150,7 @@ interface Resolved {
   statistics: data.Statistics;
 }
 
-async function resolveTrained(trained: Trained, log: EvaluateOptions['log']): Promise<Resolved> {
+export async function resolveTrained(trained: Trained, log: EvaluateOptions['log']): Promise<Resolved> {
   if ('weights' in trained) {
     const { experiment, weights } = trained;
     const train = await data.load(experiment.data, { split: 'train', ...(log && { log }) });
@@ -190,7 +190,7 @@ async function resolveTrained(trained: Trained, log: EvaluateOptions['log']): Pr
  */
 export function makeModel(
   { model, loss, seed }: Pick<Experiment, 'model' | 'loss' | 'seed'>,
-  images: data.ImageDataset,
+  images: Pick<data.ImageDataset, 'shape' | 'classes'>,
   device: Device,
 ): Module {
   const makers: Record<ModelName, (options: models.ConvNetOptions) => Module> = {
@@ -207,7 +207,7 @@ export function makeModel(
 }
 
 /** A state dict, at the top of the file or where PyTorch's users put it. */
-async function readWeights(path: string): Promise<StateSource> {
+export async function readWeights(path: string): Promise<StateSource> {
   const content = await loadTorch(path);
   if (content instanceof Map)
     for (const key of ['state_dict', 'model_state_dict', 'model'])

@@ -12,6 +12,7 @@ export {
   trainExperiment,
 } from './experiment.js';
 export { type Criterion, type FitOptions, type FitResult, fit } from './fit.js';
+export { type Guarded, type OpenGuardOptions, openGuard } from './guard.js';
 export type { Precision } from './names.js';
 export type { Progress } from './pace.js';
 export { type Effect, type QuickstartOptions, type QuickstartResult, quickstart } from './quickstart.js';

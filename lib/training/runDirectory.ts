@@ -2,6 +2,7 @@
 //   config.json        every setting, after defaults        environment.json  versions, device, threads, commit
 //   metrics.jsonl      one line an epoch                    checkpoints/      last.pt and best.pt: weights; state.pt: to go on
 //   results.json, report.html                               written by an evaluation
+//   guard.safetensors                                       written by `isotorch score`: the threshold
 // Small files are replaced atomically, so a reader or a power cut never meets half a file. While a process trains, a lock
 // file keeps others out; reading needs none.
 
@@ -40,6 +41,7 @@ const FILES = [
   'results.json',
   'results.csv',
   'report.html',
+  'guard.safetensors',
 ];
 
 export class RunDirectory {

@@ -1,0 +1,146 @@
+// The guard of a run: fitted on the images that the training held out, kept in the run directory beside the weights that it
+// belongs to, and refused for any others.
+
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import * as data from '../data/index.js';
+import { IsotorchError } from '../errors.js';
+import type { LossName } from '../losses/index.js';
+import type { Module } from '../nn/index.js';
+import * as ood from '../ood/index.js';
+import { type Device, torch } from '../tensor/index.js';
+import { type Experiment, makeModel, readWeights, resolveTrained } from './experiment.js';
+import type { ModelName, ScoreName } from './names.js';
+import { RunDirectory } from './runDirectory.js';
+
+/** A run, or a guard's file with the weights that it was fitted to; without weights it judges arrays only. */
+export type Guarded =
+  | { readonly run: string; readonly checkpoint: 'last' | 'best' }
+  | {
+      readonly guard: string;
+      readonly network?: { readonly weights: string; readonly model: ModelName; readonly loss: LossName } | undefined;
+    };
+
+export interface OpenGuardOptions {
+  /** @default 0.95, or what the run's guard was fitted for */
+  readonly accept?: number | undefined;
+  /** @default the one that goes with the loss: mps for SoftMax, es for IsoMax, mds for IsoMax+ */
+  readonly score?: ScoreName | undefined;
+  /** Fit the run's guard anew. */
+  readonly refit?: boolean | undefined;
+  readonly device?: Device | undefined;
+  /** Is told what is fetched and fitted. */
+  readonly log?: ((message: string) => void) | undefined;
+}
+
+const scoreOf: Readonly<Record<LossName, ScoreName>> = {
+  softmax: 'mps',
+  isomax: 'es',
+  isomaxplus: 'mds',
+} as Readonly<Record<LossName, ScoreName>>;
+const detectors = { mps: ood.maxProbability, es: ood.entropic, mds: ood.minDistance };
+
+/**
+ * A guard that is ready to judge. A run's is read from its `guard.safetensors`; where there is none, or with `refit`, it is
+ * fitted on the run's validation images and saved there.
+ *
+ * @throws ERR_ARGUMENT when the run's guard is for another score or share than asked for; ERR_DATA for a run without
+ *   validation images; ERR_STATE_DICT for a guard that was fitted to other weights; what `Guard.load` and `fitThreshold` throw
+ * @example
+ * const guard = await training.openGuard({ run: 'runs/c10', checkpoint: 'last' });
+ * const verdicts = await guard.judge(images);
+ */
+export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}): Promise<ood.Guard> {
+  const { device = torch.accelerator() ?? 'cpu', log } = options;
+  if ('guard' in guarded) {
+    const stored = await ood.Guard.load(guarded.guard);
+    const { network } = guarded;
+    return network ? await withModel(stored, guarded.guard, network, device) : stored;
+  }
+  const path = RunDirectory.open(guarded.run).file('guard.safetensors');
+  if (options.refit || !existsSync(path)) return await fitGuard(guarded, path, { ...options, device });
+  const { experiment, weights } = await resolveTrained(guarded, log);
+  const stored = await ood.Guard.load(path);
+  const { accept = stored.threshold.accept, score = stored.detector.name } = options;
+  if (accept !== stored.threshold.accept || score !== stored.detector.name)
+    throw new IsotorchError(
+      'ERR_ARGUMENT',
+      `${path} is a guard for score ${stored.detector.name} that accepts ${stored.threshold.accept} of known images, ` +
+        `and ${score} with ${accept} is asked for. --refit fits it anew`,
+    );
+  return await withModel(stored, path, { weights, ...experiment }, device);
+}
+
+/** @throws ERR_STATE_DICT unless the guard was fitted to these weights */
+async function withModel(
+  stored: ood.Guard,
+  path: string,
+  { weights, ...names }: { weights: string; model: ModelName; loss: LossName },
+  device: Device,
+): Promise<ood.Guard> {
+  const { imageShape, classes } = stored;
+  if (!imageShape || !classes)
+    throw new IsotorchError('ERR_FORMAT', `${path}: expected a guard that knows its images' shape and classes`);
+  const hash = await sha256(weights);
+  if (stored.about.weights !== undefined && stored.about.weights !== hash)
+    throw new IsotorchError(
+      'ERR_STATE_DICT',
+      `${path} was fitted to other weights than those in ${weights}: its threshold says nothing about them. ` +
+        'Fit it anew; for a run, with --refit',
+    );
+  const model = makeModel({ ...names, seed: 0 }, { shape: imageShape as data.ImageShape, classes }, device);
+  await loadInto(model, weights);
+  return new ood.Guard(stored, { model, capture: false });
+}
+
+async function fitGuard(
+  guarded: Extract<Guarded, { run: string }>,
+  path: string,
+  { accept, score, log, device = 'cpu' }: OpenGuardOptions,
+): Promise<ood.Guard> {
+  const { experiment, weights, statistics } = await resolveTrained(guarded, log);
+  const { validation, seed } = experiment as Experiment;
+  if (!(validation > 0))
+    throw new IsotorchError(
+      'ERR_DATA',
+      `The run in ${guarded.run} was trained without validation images, and a threshold must not be fitted on the images ` +
+        'that were trained on. Fit a guard on others with ood.fitThreshold, and name it with --guard',
+    );
+  log?.(`Fitting the threshold on the run's validation images`);
+  const loaded = await data.load(experiment.data, { split: 'train', device, ...(log && { log }) });
+  const known = experiment.classes ? loaded.onlyClasses(experiment.classes) : loaded;
+  const [held, rest] = known.split(validation, { seed });
+  try {
+    const model = makeModel({ ...experiment, seed: 0 }, held, device);
+    await loadInto(model, weights);
+    const guard = await ood.fitThreshold(model, held, {
+      score: detectors[score ?? scoreOf[experiment.loss]](),
+      ...(accept !== undefined && { accept }),
+      normalize: statistics,
+      capture: false,
+      about: { weights: await sha256(weights), checkpoint: guarded.checkpoint },
+    });
+    if (guard.threshold.warning) log?.(`The threshold: ${guard.threshold.warning}`);
+    await guard.save(path);
+    return guard;
+  } finally {
+    for (const set of new Set([loaded, known, held, rest])) set.dispose();
+  }
+}
+
+async function loadInto(model: Module, weights: string): Promise<void> {
+  model.loadStateDict(await readWeights(weights));
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    throw new IsotorchError('ERR_FILE', `Expected a readable file at ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,340 @@
+// The guard: verdicts with reasons, the same ones after a round trip through its file bit for bit, and files that were
+// damaged or tampered with refused with a reason.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadSafetensors, saveSafetensors } from '../lib/checkpoint/index.js';
+import { ImageDataset } from '../lib/data/index.js';
+import { byName } from '../lib/losses/index.js';
+import { convNet } from '../lib/models/index.js';
+import {
+  type Arrays,
+  arrays,
+  entropic,
+  type FittedDetector,
+  fitThreshold,
+  fitThresholdFromArrays,
+  Guard,
+  minDistance,
+  needed,
+} from '../lib/ood/index.js';
+import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'isotorch-guard-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const kept = (make: () => Tensor): Tensor => tidy(make).keep();
+
+/** Logits of known images: one class stands out. Of `strength` 0 none does. */
+function logitsOf(rows: number, seed: number, strength = 4): { logits: Tensor; labels: Tensor } {
+  torch.manualSeed(seed);
+  const labels = kept(() => torch.randint(3, [rows], { dtype: 'int64' }));
+  const logits = kept(() => torch.randn([rows, 3]).add(torch.oneHot(labels, 3), { alpha: strength }));
+  return { logits, labels };
+}
+
+function images(rows: number, seed: number): ImageDataset<Tensor> {
+  torch.manualSeed(seed);
+  const [pixels, labels] = [
+    kept(() => torch.randint(256, [rows, 1, 8, 8], { dtype: 'int64' }).to('uint8')),
+    kept(() => torch.randint(3, [rows], { dtype: 'int64' })),
+  ];
+  return new ImageDataset({ images: pixels, labels, classes: ['cat', 'dog', 'horse'], name: 'pets' });
+}
+
+/** A detector that learns: minus the distance to the mean of the training logits. */
+function centred(): FittedDetector {
+  let mean: Tensor | undefined;
+  const learnt = (): Tensor => {
+    if (!mean) throw new Error('not fitted');
+    return mean;
+  };
+  return {
+    name: 'centred',
+    settings: { power: 2 },
+    needs: ['logits'],
+    learnsFrom: ['logits'],
+    get isFitted() {
+      return mean !== undefined;
+    },
+    score: (given) => needed(given, ['logits'], 'centred').logits.to('float64').sub(learnt()).norm(2, [1]).neg(),
+    async fit(training) {
+      mean = kept(() => (training as Arrays).logits!.to('float64').mean([0]));
+    },
+    state: () => ({ mean: learnt() }),
+    load(state) {
+      mean?.dispose();
+      mean = kept(() => state.mean!.clone());
+    },
+    dispose: () => mean?.dispose(),
+  };
+}
+
+describe('verdicts', () => {
+  it('say label, probability, score and why, and leave nothing behind', async () => {
+    const { logits, labels } = logitsOf(400, 1);
+    const before = memory().tensors;
+    const guard = await fitThresholdFromArrays(arrays({ logits, labels }), {
+      score: entropic(),
+      accept: 0.9,
+      classes: ['cat', 'dog', 'horse'],
+      calibrate: 'nll',
+    });
+    expect(guard.threshold).toMatchObject({ n: 400, accept: 0.9, achieved: 0.9, warning: null });
+    expect(guard.calibration).toMatchObject({ by: 'nll', n: 400 });
+    expect(guard.calibration!.nll.after).toBeLessThan(guard.calibration!.nll.before);
+    using known = torch.tensor([
+      [0, 0, 9],
+      [0, 0, 0],
+      [Number.NaN, 0, 1],
+    ]);
+    const verdicts = await guard.judgeArrays(arrays({ logits: known }));
+    expect(verdicts).toMatchObject([
+      { label: 'horse', accepted: true, why: /within the threshold that keeps 90 % of known images/ },
+      { label: 'cat', accepted: false, why: 'entropy above the threshold that keeps 90 % of known images' },
+      { accepted: false, score: Number.NaN, why: /score es is no finite number/ },
+    ]);
+    expect(verdicts[1]!.score).toBeCloseTo(-Math.log(3), 14);
+    expect(verdicts[1]!.probability).toBeCloseTo(1 / 3, 14);
+    const { temperature } = guard.calibration!;
+    expect(verdicts[0]!.probability).toBeCloseTo(1 / (1 + 2 * Math.exp(-9 / temperature)), 12);
+    expect(Object.keys(verdicts[0]!)).toEqual(['label', 'probability', 'accepted', 'score', 'why']);
+    expect(memory().tensors).toBe(before + 1); // `known`
+    for (const tensor of [logits, labels]) tensor.dispose();
+  });
+
+  it('never accept a score that is infinite', async () => {
+    const { logits } = logitsOf(100, 2);
+    const guard = await fitThresholdFromArrays(arrays({ logits }), { score: minDistance() });
+    using broken = torch.tensor([[Number.POSITIVE_INFINITY, 0, 0]]);
+    expect(await guard.judgeArrays(arrays({ logits: broken }))).toMatchObject([{ accepted: false, why: /no finite/ }]);
+  });
+
+  it('come without label and probability where there are no logits', async () => {
+    const byFeatures = {
+      ...minDistance(),
+      needs: ['features'] as const,
+      score: (given: Arrays) => given.features!.to('float64').select(1, 0).clone(),
+    };
+    using features = tidy(() => torch.arange(40).to('float32').unsqueeze(1)).keep();
+    const guard = await fitThresholdFromArrays(arrays({ features }), { score: byFeatures });
+    const verdicts = await guard.judgeArrays(arrays({ features }));
+    expect(verdicts).toHaveLength(40);
+    expect(verdicts[1]).toMatchObject({ label: null, probability: null, accepted: false, score: 1 });
+    expect(verdicts.filter(({ accepted }) => accepted)).toHaveLength(38);
+  });
+
+  it('of fresh known data are accepted as often as the interval says', async () => {
+    const { logits: many } = logitsOf(200_000, 3);
+    let within = 0;
+    for (let round = 0; round < 40; round++) {
+      const { logits, labels } = logitsOf(300, 100 + round);
+      const guard = await fitThresholdFromArrays(arrays({ logits }), { score: entropic(), confidence: 0.9 });
+      const { value, acceptance } = guard.threshold;
+      const rate = tidy(() =>
+        entropic()
+          .score(arrays({ logits: many }))
+          .ge(value)
+          .to('float64')
+          .mean()
+          .item(),
+      );
+      if (acceptance.lower <= rate && rate <= acceptance.upper) within++;
+      for (const tensor of [logits, labels]) tensor.dispose();
+    }
+    expect(within).toBeGreaterThanOrEqual(32); // of 40 at 0.9: fewer than 32 in 1.5 % of all seeds, and the seeds are fixed
+    many.dispose();
+  });
+});
+
+describe('with a network', () => {
+  it('judges images as the arrays of the same network, several calls at once, before and after a round trip', async () => {
+    const [set, fresh] = [images(120, 4), images(300, 5)];
+    torch.manualSeed(6);
+    const model = convNet({ inChannels: 1, numClasses: 3, head: byName('isomax').head });
+    const before = memory().tensors;
+    const guard = await fitThreshold(model, set, { score: entropic(), normalize: set.statistics, about: { run: 'x' } });
+    expect(guard).toMatchObject({ classes: ['cat', 'dog', 'horse'], imageShape: [1, 8, 8], about: { run: 'x' } });
+    const [verdicts, first] = await Promise.all([guard.judge(fresh.images), guard.judge(fresh.images)]);
+    expect(first).toEqual(verdicts);
+    expect(verdicts).toHaveLength(300);
+    expect(model.training).toBe(true);
+
+    const path = join(folder, 'pets.safetensors');
+    await guard.save(path);
+    const loaded = await Guard.load(path, { model });
+    expect(await loaded.judge(fresh.images)).toEqual(verdicts);
+    guard.dispose();
+    loaded.dispose();
+    await expect((await Guard.load(path)).judge(fresh.images)).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: /without a network.*Guard\.load\(path, \{ model \}\)/,
+    });
+    expect(memory().tensors - before).toBeLessThan(3);
+  });
+
+  it('refuses two ways to prepare images, and a detector that has not learnt', async () => {
+    const set = images(30, 7);
+    const model = convNet({ inChannels: 1, numClasses: 3, head: byName('isomax').head });
+    await expect(
+      fitThreshold(model, set, { score: entropic(), normalize: set.statistics, transform: (x) => x.to('float32') }),
+    ).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: /either normalize or a transform/ });
+    await expect(fitThreshold(model, set, { score: centred() })).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: /centred learns from training images/,
+    });
+  });
+});
+
+describe('the file', () => {
+  const saved = async (name: string): Promise<string> => {
+    const { logits, labels } = logitsOf(60, 8);
+    const score = centred();
+    await score.fit(arrays({ logits }));
+    const guard = await fitThresholdFromArrays(arrays({ logits, labels }), { score, calibrate: 'ece' });
+    const path = join(folder, `${name}.safetensors`);
+    await guard.save(path);
+    guard.dispose();
+    for (const tensor of [logits, labels]) tensor.dispose();
+    return path;
+  };
+  const make = (name: string) => {
+    if (name === 'centred') return centred();
+    throw new Error(`no ${name}`);
+  };
+
+  it('gives back every bit: state, infinite ends, minus zero, odd names', async () => {
+    const path = await saved('bits');
+    const before = memory().tensors;
+    const loaded = await Guard.load(path, { makeDetector: make });
+    expect(loaded.threshold.interval.lower).toBe(Number.NEGATIVE_INFINITY); // 72 scores would bound it
+    await loaded.save(join(folder, 'again.safetensors'));
+    expect(readFileSync(join(folder, 'again.safetensors')).equals(readFileSync(path))).toBe(true);
+    loaded.dispose();
+    // Fewer, where tensors of other tests were collected meanwhile.
+    expect(memory().tensors).toBeLessThanOrEqual(before);
+
+    const doubles = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const file = join(folder, 'any.safetensors');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.tuple(doubles, doubles, doubles),
+        fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 3 }),
+        async (numbers, classes) => {
+          const [lower, value, upper] = [...numbers].sort((a, b) => a - b) as [number, number, number];
+          const content = {
+            detector: entropic(),
+            threshold: {
+              ...loaded.threshold,
+              value,
+              interval: { lower, upper },
+              percentiles: new Float64Array(25).fill(value),
+            },
+            calibration: null,
+            classes,
+            normalize: null,
+            imageShape: null,
+            about: {},
+          };
+          await new Guard(content).save(file);
+          const { threshold, classes: names } = await Guard.load(file);
+          expect(threshold).toStrictEqual(content.threshold);
+          expect(names).toEqual(classes);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each<[string, (texts: Map<string, string>, tensors: Map<string, Tensor>) => void, RegExp]>([
+    ['another file', (texts) => texts.clear(), /another safetensors file/],
+    ['a later format', (texts) => texts.set('isotorch', 'guard 2'), /"guard 2", and this isotorch reads "guard 1"/],
+    ['no JSON', (texts) => texts.set('guard', '{'), /text guard is no JSON/],
+    ['JSON of another kind', (texts) => texts.set('settings', '[]'), /text settings is no JSON object/],
+    ['an unknown detector', (texts) => texts.set('detector', '__proto__'), /detector "__proto__" can't be made/],
+    ['no threshold', (_, tensors) => tensors.delete('threshold'), /no tensor threshold of float64 \[3\]/],
+    ['a threshold that is NaN', (_, tensors) => tensors.get('threshold')!.fill_(Number.NaN), /threshold NaN/],
+    ['one that is infinite', (_, tensors) => tensors.get('threshold')!.fill_(-Infinity), /threshold -Infinity/],
+    [
+      'one outside its interval',
+      (_, tensors) => tensors.get('threshold')!.select(0, 2).fill_(-1e9),
+      /within its interval/,
+    ],
+    ['other percentiles', (_, tensors) => tensors.get('percentiles')!.fill_(0), /its percentiles/],
+    ['float32', (_, tensors) => tensors.set('threshold', torch.zeros([3])), /no tensor threshold of float64 \[3\]/],
+  ])('is refused for %s', async (_, change, message) => {
+    const path = await saved('whole');
+    const tensors = await loadSafetensors(path);
+    const texts = new Map(tensors.metadata);
+    change(texts, tensors);
+    const hostile = join(folder, 'hostile.safetensors');
+    await saveSafetensors(hostile, tensors, { metadata: texts });
+    for (const tensor of tensors.values()) tensor.dispose();
+    const before = memory().tensors;
+    await expect(Guard.load(hostile, { makeDetector: make })).rejects.toMatchObject({ code: 'ERR_FORMAT', message });
+    expect(memory().tensors).toBe(before);
+  });
+
+  it('is refused when any of its descriptions is changed to something else', async () => {
+    const path = await saved('described');
+    const tensors = await loadSafetensors(path);
+    const described = JSON.parse(tensors.metadata.get('guard')!);
+    const hostile = join(folder, 'described-hostile.safetensors');
+    const changes: [string, unknown][] = [
+      ['threshold', null],
+      ['threshold', { ...described.threshold, accept: 1.5 }],
+      ['threshold', { ...described.threshold, n: -1 }],
+      ['threshold', { ...described.threshold, acceptance: { lower: 0 } }],
+      ['calibration', { ...described.calibration, temperature: 0 }],
+      ['calibration', { ...described.calibration, temperature: '1' }],
+      ['classes', [1, 2]],
+      ['classes', 'cat'],
+      ['normalize', { mean: [0.5], std: [0] }],
+      ['imageShape', [1, -8, 8]],
+      ['about', { run: 5 }],
+      ['about', undefined],
+    ];
+    for (const [key, value] of changes) {
+      const metadata = new Map(tensors.metadata).set('guard', JSON.stringify({ ...described, [key]: value }));
+      await saveSafetensors(hostile, tensors, { metadata });
+      await expect(
+        Guard.load(hostile, { makeDetector: make }),
+        `${key}: ${JSON.stringify(value)}`,
+      ).rejects.toMatchObject({
+        code: 'ERR_FORMAT',
+        message: new RegExp(`its ${key} is not`),
+      });
+    }
+  });
+
+  it('is refused with a typed error wherever a byte is changed or it is cut off', async () => {
+    const whole = readFileSync(await saved('bytes'));
+    const path = join(folder, 'bytes-hostile.safetensors');
+    const header = 8 + Number(whole.readBigUInt64LE(0));
+    const typed = /^ERR_(FORMAT|DTYPE|STATE_DICT|ARGUMENT|SHAPE)$/;
+    const attempt = async (bytes: Uint8Array): Promise<void> => {
+      writeFileSync(path, bytes);
+      try {
+        (await Guard.load(path, { makeDetector: make })).dispose();
+      } catch (error) {
+        expect((error as { code: string }).code, String(error)).toMatch(typed);
+      }
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.nat(header - 1), fc.integer({ min: 0, max: 255 }), async (at, byte) => {
+        const changed = Uint8Array.from(whole);
+        changed[at] = byte;
+        await attempt(changed);
+      }),
+      { numRuns: 150 },
+    );
+    for (const length of [0, 7, 8, header - 1, header, whole.length - 1]) await attempt(whole.subarray(0, length));
+    await expect(Guard.load(join(folder, 'none'))).rejects.toMatchObject({ code: 'ERR_FILE' });
+  });
+});
