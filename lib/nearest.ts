@@ -2,16 +2,17 @@
 
 /**
  * The one of `words` that is the fewest insertions, deletions and replacements of letters away from `word`; undefined when
- * even that one is further than a third of its length.
+ * even that one is further than a third of its length, rounded up.
  * @example nearest('temprature', ['temperature', 'percentile']); // 'temperature'
  */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   let [best, fewest]: [string | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
   for (const candidate of words) {
+    const most = Math.ceil(candidate.length / 3);
     // Longer words differ by more than that anyway, and a hostile one would cost time.
-    if (Math.abs(candidate.length - word.length) > candidate.length / 3) continue;
+    if (Math.abs(candidate.length - word.length) > most) continue;
     const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase());
-    if (edits < fewest && edits <= Math.max(1, candidate.length / 3)) [best, fewest] = [candidate, edits];
+    if (edits < fewest && edits <= most) [best, fewest] = [candidate, edits];
   }
   return best;
 }

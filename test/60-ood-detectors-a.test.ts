@@ -157,7 +157,7 @@ describe('the sign', () => {
   /** Images of the classes: one large logit, one label in twenty wrong; unknown ones: faint features that excite no class. */
   function cloud() {
     torch.manualSeed(3);
-    const [classes, size, count] = [4, 32, 1600];
+    const [classes, size, count] = [4, 32, 3200];
     const owner = torch.arange(count).remainder(classes);
     const labels = torch.where(torch.arange(count).remainder(20).eq(0), owner.add(1).remainder(classes), owner);
     const weight = torch.zeros([classes, size]);

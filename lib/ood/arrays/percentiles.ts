@@ -1,6 +1,6 @@
-// Percentiles of more numbers than one would sort, exactly and in constant memory: a radix selection. The bits of a float,
-// with those of negative ones flipped, are in the order of their values as whole numbers. Each pass counts the next 16 bits
-// of those numbers whose higher bits are the wanted one's, so float32 takes two passes and float64 four.
+// Percentiles of more numbers than one would sort, exactly and in constant memory: a radix selection. A float's bits order it
+// among those of its sign, so each pass counts the next 16 bits of those numbers whose higher bits are the wanted one's:
+// two passes for float32 (and the half types), four for float64.
 
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
@@ -13,117 +13,122 @@ export type Walk = (use: (values: Tensor) => void) => Promise<unknown>;
  * for n sorted numbers x, percentile q lies at (n − 1)·q/100, between two of them where that is no whole number.
  *
  * @param wanted from 0 to 100
- * @throws ERR_DATA for numbers that are not finite, for none, and for walks that differ
+ * @throws ERR_DATA for numbers that are not finite, for none, and for walks that differ; ERR_DTYPE for dtypes that do
  * @example
  * const [low, high] = await percentiles((use) => forChunks(training, ({ features }) => use(features!)), [10, 90]);
  */
 export async function percentiles(walk: Walk, wanted: readonly number[]): Promise<number[]> {
-  const first = await countDigits(walk, null, [null]);
-  const { width, counts } = first;
+  const { dtype, counts } = await countPieces(walk, [[]]);
   const total = sum(counts[0]!);
   if (total === 0) throw new IsotorchError('ERR_DATA', 'Expected numbers to take percentiles of but there are none');
+  if (counts[0]!.some((count, bits) => count > 0 && (bits & exponents[dtype]) === exponents[dtype]))
+    throw new IsotorchError('ERR_DATA', 'Expected finite numbers to take percentiles of but some are NaN or infinite');
   const places = wanted.map((percent) => (percent / 100) * (total - 1));
   const ranks = [...new Set(places.flatMap((place) => [Math.floor(place), Math.ceil(place)]))];
 
-  // Where each wanted number's digits lead: its prefix, and its rank among the numbers that share it.
-  let paths = ranks.map((rank) => next(counts[0]!, null, rank));
-  for (let digits = 2; digits * 16 <= width; digits++) {
-    const prefixes = [...new Set(paths.map(({ prefix }) => prefix))];
-    const found = await countDigits(walk, { width, digits }, prefixes);
-    const expected = paths.length > 0 && prefixes.every((prefix, i) => sum(found.counts[i]!) === sizeOf(paths, prefix));
-    if (!expected || found.width !== width)
+  let paths = ranks.map((rank) => further({ pieces: [], rank, size: total }, counts[0]!));
+  for (let level = 1; level < pieceCount[dtype]; level++) {
+    const distinct = new Map(paths.map((path) => [path.pieces.join(), path]));
+    const found = await countPieces(
+      walk,
+      [...distinct.values()].map(({ pieces }) => pieces),
+    );
+    const behind = new Map([...distinct.keys()].map((key, i) => [key, found.counts[i]!]));
+    if (found.dtype !== dtype || [...distinct].some(([key, { size }]) => sum(behind.get(key)!) !== size))
       throw new IsotorchError(
         'ERR_DATA',
         'Expected the same numbers in every pass: give arrays, or an iterable that starts over, not a generator object',
       );
-    paths = paths.map(({ prefix, rank }) => next(found.counts[prefixes.indexOf(prefix)]!, prefix, rank));
+    paths = paths.map((path) => further(path, behind.get(path.pieces.join())!));
   }
-  const valueAt = new Map(ranks.map((rank, i) => [rank, numberOf(paths[i]!.prefix, width)]));
+  const numbers = new Map(ranks.map((rank, i) => [rank, numberOf(paths[i]!.pieces, dtype)]));
   return places.map((place) => {
-    const [below, above] = [valueAt.get(Math.floor(place))!, valueAt.get(Math.ceil(place))!];
+    const [below, above] = [numbers.get(Math.floor(place))!, numbers.get(Math.ceil(place))!];
     const part = place - Math.floor(place);
     // From the nearer end, as NumPy does, so that the ends themselves are exact.
     return part < 0.5 ? below + (above - below) * part : above - (above - below) * (1 - part);
   });
 }
 
+/** The way to one number: its highest bits in pieces of 16, its rank among the numbers that share them, and how many do. */
 interface Path {
-  readonly prefix: bigint;
+  readonly pieces: readonly number[];
   readonly rank: number;
-  /** How many numbers share the prefix. */
   readonly size: number;
 }
 
+type Kind = 'float32' | 'float64';
+const pieceCount = { float32: 2, float64: 4 } as const;
+/** Of the highest piece. All are 1 in what is not finite. */
+const exponents = { float32: 0x7f80, float64: 0x7ff0 } as const;
 const bins = 1 << 16;
-const half = BigInt(bins / 2);
-const sum = (counts: Float64Array): number => counts.reduce((all, count) => all + count, 0);
-const sizeOf = (paths: readonly Path[], prefix: bigint): number => paths.find((path) => path.prefix === prefix)!.size;
+const signBit = 0x8000;
 
-/** One digit further: the digit in whose bin the rank falls. The first digit is signed. */
-function next(counts: Float64Array, prefix: bigint | null, rank: number): Path {
-  let digit = 0;
-  for (let left = rank; ; left -= counts[digit++]!)
-    if (left < counts[digit]!)
-      return {
-        prefix: prefix === null ? BigInt(digit) - half : prefix * BigInt(bins) + BigInt(digit),
-        rank: left,
-        size: counts[digit]!,
-      };
+const sum = (counts: Float64Array): number => counts.reduce((all, count) => all + count, 0);
+
+/** One piece further, to that in whose bin the rank falls. Bits of negative numbers are in descending order. */
+function further({ pieces, rank }: Path, counts: Float64Array): Path {
+  const negative = (pieces[0] ?? 0) >= signBit;
+  for (let i = 0, left = rank; ; i++) {
+    let piece = negative ? bins - 1 - i : i;
+    if (pieces.length === 0) piece = i < signBit ? bins - 1 - i : i - signBit;
+    const size = counts[piece]!;
+    if (left < size) return { pieces: [...pieces, piece], rank: left, size };
+    left -= size;
+  }
 }
 
-/** How often each value of a digit occurs behind each prefix. The first digit has none. */
-async function countDigits(
+/** For each beginning, how often each value of the piece after it occurs. */
+async function countPieces(
   walk: Walk,
-  at: { width: number; digits: number } | null,
-  prefixes: readonly (bigint | null)[],
-): Promise<{ width: number; counts: Float64Array[] }> {
-  let width = at?.width ?? 32;
-  let sums: Tensor[] = [];
+  beginnings: readonly (readonly number[])[],
+): Promise<{ dtype: Kind; counts: Float64Array[] }> {
+  let dtype: Kind | undefined;
+  const sums: Tensor[] = [];
   try {
     await walk((values) =>
       tidy(() => {
-        const keys = orderedKeys(values);
-        if (sums.length === 0) {
-          width = keys.dtype === 'int64' ? 64 : 32;
-          sums = prefixes.map(() => torch.zeros([bins], { dtype: 'int64', device: values.device }).keep());
-        } else if (width !== (keys.dtype === 'int64' ? 64 : 32))
-          throw new IsotorchError('ERR_DTYPE', `Expected numbers of one dtype but ${values.dtype} came among others`);
-        const shift = width - 16 * (at?.digits ?? 1);
-        prefixes.forEach((prefix, i) => {
-          const chosen = prefix === null ? keys : keys.maskedSelect(keys.bitwiseRightShift(shift + 16).eq(prefix));
-          const digit = chosen.bitwiseRightShift(shift);
-          const positive = prefix === null ? digit.add(bins / 2) : digit.bitwiseAnd(bins - 1);
-          sums[i]!.add_(positive.bincount({ minlength: bins }));
+        const kind = values.dtype === 'float64' ? 'float64' : 'float32';
+        dtype ??= kind;
+        if (kind !== dtype)
+          throw new IsotorchError('ERR_DTYPE', `Expected numbers of ${dtype} as before, received ${values.dtype}`);
+        const count = pieceCount[kind];
+        const all = values.detach().to(kind).reshape([-1]).view('int16').view([-1, count]);
+        const piece = (level: number) => all.select(1, count - 1 - level);
+        beginnings.forEach((beginning, i) => {
+          let next = piece(beginning.length);
+          // int16 is signed.
+          const same = beginning.map((bits, level) => piece(level).eq(bits < signBit ? bits : bits - bins));
+          if (same.length > 0) {
+            const these = same.reduce((both, one) => both.logicalAnd(one));
+            next = next.indexSelect(0, these.nonzero().squeeze(1));
+          }
+          sums[i] ??= torch.zeros([bins], { dtype: 'int64', device: values.device }).keep();
+          sums[i].add_(
+            next
+              .to('int32')
+              .bitwiseAnd(bins - 1)
+              .bincount({ minlength: bins }),
+          );
         });
       }),
     );
-    const counts = sums.map((counted) => tidy(() => counted.to({ device: 'cpu', dtype: 'float64' }).toArraySync()));
-    return {
-      width,
-      counts: counts.length === 0 ? prefixes.map(() => new Float64Array(bins)) : (counts as Float64Array[]),
-    };
+    const counts = beginnings.map((_, i) => {
+      const counted = sums[i];
+      if (counted === undefined) return new Float64Array(bins);
+      return tidy(() => counted.to({ device: 'cpu', dtype: 'float64' }).toArraySync() as Float64Array);
+    });
+    return { dtype: dtype ?? 'float32', counts };
   } finally {
     for (const counted of sums) counted.dispose();
   }
 }
 
-/** [n] int32 or int64, in the order of the values. */
-function orderedKeys(values: Tensor): Tensor {
-  if (!values.isfinite().all().item())
-    throw new IsotorchError('ERR_DATA', 'Expected finite numbers to take percentiles of but some are NaN or infinite');
-  const double = values.dtype === 'float64';
-  const flat = values
-    .detach()
-    .to(double ? 'float64' : 'float32')
-    .reshape([-1]);
-  const bits = flat.view(double ? 'int64' : 'int32');
-  const flips = bits.bitwiseRightShift(double ? 63 : 31).bitwiseAnd(double ? 0x7fff_ffff_ffff_ffffn : 0x7fff_ffff);
-  return bits.bitwiseXor(flips);
-}
-
-/** The number whose ordered key this is. */
-function numberOf(key: bigint, width: number): number {
-  const bits = key >= 0n ? key : key ^ (width === 64 ? 0x7fff_ffff_ffff_ffffn : 0x7fff_ffffn);
-  const bytes = BigInt64Array.of(bits).buffer;
-  return width === 64 ? new Float64Array(bytes)[0]! : new Float32Array(Int32Array.of(Number(bits)).buffer)[0]!;
+/** The number that these bits are. */
+function numberOf(pieces: readonly number[], dtype: Kind): number {
+  const view = new DataView(new ArrayBuffer(8));
+  pieces.forEach((piece, i) => {
+    view.setUint16(2 * i, piece);
+  });
+  return dtype === 'float64' ? view.getFloat64(0) : view.getFloat32(0);
 }

@@ -3,7 +3,6 @@
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { AffineHead } from '../arrays/head.js';
 import { percentiles } from '../arrays/percentiles.js';
-import { ClassSums } from './classSums.js';
 import type { FittedDetector } from './detector.js';
 import { eachChunk, LearntDetector } from './learner.js';
 import { type DetectorSettings, detectorSpecs } from './names.js';
@@ -12,7 +11,7 @@ import { settled } from './settings.js';
 /**
  * ln Σ_c exp(z_c) with z = (W ⊙ M) f + b, where M keeps the weights whose contribution W_cj · mean(f_j) over the training
  * images is above the given percentile of all C · D contributions.
- * Sun & Li, "DICE: Leveraging Sparsification for Out-of-Distribution Detection", 2022 (arXiv:2111.09805, eq. 3 to 5);
+ * Sun & Li, "DICE: Leveraging Sparsification for Out-of-Distribution Detection", 2022 (arXiv:2111.09805);
  * `dice_postprocessor.py` in Jingkang50/OpenOOD.
  *
  * `fit` reads features and an affine head, `score` features. Its state: `weight` [C, D], masked, and `bias` [C].
@@ -35,24 +34,23 @@ export function dice(settings: DetectorSettings<'dice'> = {}): FittedDetector {
     learnsFrom: ['features', 'affine head'],
     shapes: { weight: ['C', 'D'], bias: ['C'] },
     learn: async (training) => {
-      using sums = new ClassSums();
-      let head: AffineHead | undefined;
-      await eachChunk(training, ['features', 'affine head'], name, (parts) => {
-        head = parts.head;
-        sums.add(
-          parts.features,
-          torch.zeros([parts.features.shape[0]!], { dtype: 'int64', device: parts.features.device }),
-          1,
-        );
-      });
-      using mean = sums.means();
-      return await masked(head!, mean, own.percentile);
+      const seen: { head?: AffineHead; sum?: Tensor } = {};
+      try {
+        const rows = await eachChunk(training, ['features', 'affine head'], name, ({ features, head }) => {
+          const sum = features.sum(0);
+          seen.head = head;
+          seen.sum = seen.sum?.add_(sum) ?? sum.keep();
+        });
+        return await masked(seen.head!, seen.sum!.div_(rows), own.percentile);
+      } finally {
+        seen.sum?.dispose();
+      }
     },
     formula: ({ features }, { weight, bias }) => torch.linear(features.to('float64'), weight, bias).logsumexp(1),
   });
 }
 
-/** @param mean [1, D] */
+/** @param mean [D] */
 async function masked({ weight, bias }: AffineHead, mean: Tensor, percentile: number) {
   const place = { dtype: 'float64', device: mean.device } as const;
   const [doubles, contributions] = tidy(() => {

@@ -8,7 +8,7 @@ import { settled } from './settings.js';
 
 /**
  * Minus the generalised entropy: −Σ p_j^γ (1 − p_j)^γ over the M largest probabilities p = softmax(z).
- * Liu et al., "GEN: Pushing the Limits of Softmax-Based Out-of-Distribution Detection", 2023 (CVPR, eq. 5 and 6);
+ * Liu et al., "GEN: Pushing the Limits of Softmax-Based Out-of-Distribution Detection", 2023 (CVPR);
  * `gen_postprocessor.py` in Jingkang50/OpenOOD.
  *
  * @param settings.gamma γ, above 0 and up to 1. Default 0.1

@@ -11,7 +11,7 @@ const smallest = 2 ** -1022;
 /**
  * −min_c KL(p ‖ q_c) with p = softmax(z) and q_c the mean of softmax(z) over the fitted images whose largest logit is class
  * c, at most 0. A class that was never predicted takes no part.
- * Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World Settings", 2022 (arXiv:1911.11132, sec. 4);
+ * Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World Settings", 2022 (arXiv:1911.11132);
  * `kl_matching_postprocessor.py` in Jingkang50/OpenOOD, which gives such a class a one-hot q_c and with it an infinite
  * divergence: the same.
  *

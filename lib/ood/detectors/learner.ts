@@ -149,10 +149,13 @@ export async function eachChunk<const N extends Need>(
 
 /** In float64. @throws ERR_DATA with the row of the first number that is NaN or infinite */
 function finite(values: Tensor, what: string, start: number): Tensor {
-  const rows = values.isfinite().all(1);
-  if (!rows.all().item()) {
+  const doubles = values.to('float64');
+  // What is not finite shows in the sum, which is cheap; the sum of very large numbers may overflow too.
+  if (!Number.isFinite(doubles.sum().item())) {
+    const rows = doubles.isfinite().all(1);
     const row = start + Number(rows.to('uint8').argmin().item());
-    throw new IsotorchError('ERR_DATA', `${what}: expected finite numbers, row ${row} has others`);
+    if (!rows.all().item())
+      throw new IsotorchError('ERR_DATA', `${what}: expected finite numbers, row ${row} has others`);
   }
-  return values.to('float64');
+  return doubles;
 }

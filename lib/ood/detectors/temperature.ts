@@ -18,7 +18,7 @@ const probability = (logits: Tensor, temperature: Tensor | number): Tensor =>
 
 /**
  * max_j softmax(z / T)_j with a given T. With the default this is ODIN without its perturbation: Liang et al., "Enhancing The
- * Reliability of Out-of-distribution Image Detection in Neural Networks", 2018 (arXiv:1706.02690, eq. 1).
+ * Reliability of Out-of-distribution Image Detection in Neural Networks", 2018 (arXiv:1706.02690).
  *
  * @param settings.temperature T, above 0. Default 1000
  * @returns a detector of logits; `score`: [N, C] → float64 [N]
@@ -37,7 +37,7 @@ const [coldest, hottest] = [1e-3, 1e3];
 /**
  * max_j softmax(z / T)_j with the T that makes the labels of held-out known images most likely: the least
  * −(1 / N) Σ_i ln softmax(z_i / T)[y_i], found by Newton's method on 1 / T, in which it is convex.
- * Guo et al., "On Calibration of Modern Neural Networks", 2017 (arXiv:1706.04599, sec. 4.2); TempScale of OpenOOD.
+ * Guo et al., "On Calibration of Modern Neural Networks", 2017 (arXiv:1706.04599); TempScale of OpenOOD.
  *
  * Fit it on images that the network was not trained on. `fit` reads logits and labels, `score` logits.
  *

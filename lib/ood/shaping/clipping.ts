@@ -12,7 +12,7 @@ import { type FittedShaping, LearntShaping } from './shaping.js';
 
 /**
  * min(f, c), with c a percentile of all activations of the training images.
- * Sun et al., "ReAct: Out-of-distribution Detection With Rectified Activations", 2021 (arXiv:2111.12797, eq. 3);
+ * Sun et al., "ReAct: Out-of-distribution Detection With Rectified Activations", 2021 (arXiv:2111.12797);
  * `react_postprocessor.py` in Jingkang50/OpenOOD, which takes the percentile over validation images.
  *
  * `fit` reads features, in two passes for float32 and four for float64. Its state: `clip` [].
@@ -40,7 +40,7 @@ export function react(settings: ShapingSettings<'react'> = {}): FittedShaping {
 /**
  * Activations cut from both sides: f where low ≤ f ≤ high, `high` above, and below `low` (as OpenOOD does) or 0 (as the paper
  * does); low and high are percentiles of all activations of the training images.
- * Xu et al., "VRA: Variational Rectified Activation for Out-of-distribution Detection", 2023 (arXiv:2302.11716, eq. 12);
+ * Xu et al., "VRA: Variational Rectified Activation for Out-of-distribution Detection", 2023 (arXiv:2302.11716);
  * `vra_postprocessor.py` in Jingkang50/OpenOOD.
  *
  * `fit` reads features, in two passes for float32 and four for float64. Its state: `low` and `high` [].

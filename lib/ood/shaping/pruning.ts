@@ -17,8 +17,8 @@ import type { Shaping } from './shaping.js';
  * @example shaped(ashB(), energy()); // 'energy+ash-b'
  */
 export function ashB(settings: ShapingSettings<'ash-b'> = {}): Shaping {
-  return pruning('ash-b', settled('ash-b', shapingSpecs['ash-b'], settings), (kept, _, { all, count }) =>
-    kept.mul(all.div(count)),
+  return pruning('ash-b', settled('ash-b', shapingSpecs['ash-b'], settings), (_, kept, { all, count }) =>
+    torch.where(kept(), all.div(count), 0),
   );
 }
 
@@ -30,7 +30,9 @@ export function ashB(settings: ShapingSettings<'ash-b'> = {}): Shaping {
  * @example shaped(ashP({ percentile: 65 }), energy());
  */
 export function ashP(settings: ShapingSettings<'ash-p'> = {}): Shaping {
-  return pruning('ash-p', settled('ash-p', shapingSpecs['ash-p'], settings), (kept, features) => features.mul(kept));
+  return pruning('ash-p', settled('ash-p', shapingSpecs['ash-p'], settings), (features, kept) =>
+    torch.where(kept(), features, 0),
+  );
 }
 
 /**
@@ -42,23 +44,22 @@ export function ashP(settings: ShapingSettings<'ash-p'> = {}): Shaping {
  * @example shaped(ashS(), energy());
  */
 export function ashS(settings: ShapingSettings<'ash-s'> = {}): Shaping {
-  return pruning('ash-s', settled('ash-s', shapingSpecs['ash-s'], settings), (kept, features, sums) =>
-    features.mul(kept).mul(sharpening(sums)),
+  return pruning('ash-s', settled('ash-s', shapingSpecs['ash-s'], settings), (features, kept, sums) =>
+    torch.where(kept(), scaled(features, sums), 0),
   );
 }
 
 /**
  * SCALE: f · exp(s1 / s2), sums as for `ashS`, but no activation is pruned.
- * Xu et al., "Scaling for Training Time and Post-hoc Out-of-distribution Detection Enhancement", 2024 (arXiv:2310.00227,
- * eq. 5 and 6); `scale_net.py` in Jingkang50/OpenOOD.
+ * Xu et al., "Scaling for Training Time and Post-hoc Out-of-distribution Detection Enhancement", 2024 (arXiv:2310.00227); `scale_net.py` in Jingkang50/OpenOOD.
  *
  * @param settings.percentile from 0 to 100: what is not among the largest. Default 85
  * @throws ERR_ARGUMENT for settings that are none or out of range
  * @example shaped(scale(), energy()); // 'energy+scale'
  */
 export function scale(settings: ShapingSettings<'scale'> = {}): Shaping {
-  return pruning('scale', settled('scale', shapingSpecs.scale, settings), (_, features, sums) =>
-    features.mul(sharpening(sums)),
+  return pruning('scale', settled('scale', shapingSpecs.scale, settings), (features, _, sums) =>
+    scaled(features, sums),
   );
 }
 
@@ -69,13 +70,17 @@ interface Sums {
   readonly count: number;
 }
 
-const sharpening = ({ all, largest }: Sums): Tensor =>
-  torch.where(largest.eq(0), torch.zerosLike(largest), all.div(largest)).exp();
+/** f · exp(s1 / s2); f where s2 is 0. */
+function scaled(features: Tensor, { all, largest }: Sums): Tensor {
+  const exponent = torch.where(largest.eq(0), torch.zerosLike(largest), all.div(largest));
+  return features.mul(exponent.exp().to(features.dtype));
+}
 
+/** @param formula from the features, which of them are kept, and the sums, what becomes of them */
 function pruning(
   name: ShapingName,
   settings: { readonly percentile: number },
-  formula: (kept: Tensor, features: Tensor, sums: Sums) => Tensor,
+  formula: (features: Tensor, kept: () => Tensor, sums: Sums) => Tensor,
 ): Shaping {
   return {
     name,
@@ -85,23 +90,23 @@ function pruning(
         torch.noGrad(() => {
           const size = features.shape[1]!;
           const count = Math.max(1, size - roundHalfEven((size * settings.percentile) / 100));
-          const [doubles, kept] = [features.to('float64'), largestOf(features, count)];
-          const sums = { all: doubles.sum(1, true), largest: doubles.mul(kept).sum(1, true), count };
-          return formula(kept, doubles, sums).to(features.dtype);
+          const { values } = features.topk(count, 1, { sorted: false });
+          const [all, largest] = [features, values].map((part) => part.sum(1, true, { dtype: 'float64' }));
+          const sums = { all: all!, largest: largest!, count };
+          return formula(features, () => largestOf(features, values, count), sums).to(features.dtype);
         }),
       ),
   };
 }
 
 /** Which are the `count` largest of a row, of equal ones the first. bool [N, D] */
-function largestOf(features: Tensor, count: number): Tensor {
-  const least = features
-    .topk(count, 1)
-    .values.select(1, count - 1)
-    .unsqueeze(1);
-  const [above, equal] = [features.gt(least), features.eq(least)];
+function largestOf(features: Tensor, values: Tensor, count: number): Tensor {
+  const least = values.amin(1, true);
+  const kept = features.ge(least);
+  if (kept.sum().item() === count * features.shape[0]!) return kept;
+  const above = features.gt(least);
   const room = above.sum(1, true).neg().add(count);
-  return above.logicalOr(equal.logicalAnd(equal.cumsum(1).le(room)));
+  return above.logicalOr(kept.logicalAnd(features.eq(least).cumsum(1, { dtype: 'int32' }).le(room)));
 }
 
 function roundHalfEven(value: number): number {
