@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Arrays, arrays, narrowed } from '../lib/ood/arrays/arrays.js';
 import { affineHead, type ClassifierHead } from '../lib/ood/arrays/head.js';
 import { type Detector, learns } from '../lib/ood/detectors/detector.js';
+import { gen } from '../lib/ood/detectors/gen.js';
 import { gradNorm } from '../lib/ood/detectors/gradNorm.js';
 import { detectorNames, shapingNames } from '../lib/ood/detectors/names.js';
 import { openMax } from '../lib/ood/detectors/openmax.js';
@@ -56,6 +57,12 @@ function disposeAll(...sets: Arrays[]) {
 
 const matrix = (rows: number[][]) => torch.tensor(rows, { dtype: 'float64' });
 const numbers = (scores: Tensor): number[] => scores.tolist() as number[];
+/** With NaN as one number of row 5. */
+const spoil = (rows: Tensor | null): Tensor => {
+  const spoilt = rows!.clone();
+  tidy(() => spoilt.select(0, 5).narrow(0, 0, 1).fill_(Number.NaN));
+  return spoilt;
+};
 const scoresOf = (detector: Detector, of: Arrays): number[] => tidy(() => numbers(detector.score(of)));
 
 async function fitted(name: string, settings: object, training: Arrays): Promise<Detector> {
@@ -130,6 +137,14 @@ describe.each(all)('%s', (name) => {
     expect([test.features!.tolist(), test.logits!.tolist()]).toEqual([features, logits]);
   });
 
+  it('gives NaN for an image of NaN, and for that one alone', async () => {
+    const { training, test } = given(general, 'float64');
+    const detector = await fitted(name, {}, training);
+    const whole = scoresOf(detector, test);
+    const spoilt = scoresOf(detector, { ...test, features: spoil(test.features), logits: spoil(test.logits) });
+    expect(spoilt).toEqual(near(whole, 1e-13).with(5, Number.NaN as never));
+  });
+
   it('learns the same from an iterable of parts as from the whole', async () => {
     const { training, test } = given(general, 'float64');
     const parts = [narrowed(training, 0, 17), narrowed(training, 17, 50), narrowed(training, 67, 23)];
@@ -145,8 +160,7 @@ describe.each(all)('%s', (name) => {
     const { training } = given(general, 'float64');
     const detector = byName(name);
     if (!learns(detector)) return;
-    const poison = (from: Tensor | null) => from!.clone().indexFill_(0, torch.tensor([5]), Number.NaN);
-    const bad = { ...training, features: poison(training.features), logits: poison(training.logits) };
+    const bad = { ...training, features: spoil(training.features), logits: spoil(training.logits) };
     await expect(detector.fit(bad)).rejects.toThrow(expect.objectContaining({ code: 'ERR_DATA' }));
     await expect(detector.fit([])).rejects.toThrow(expect.objectContaining({ code: 'ERR_DATA' }));
     expect(detector.isFitted).toBe(false);
@@ -261,6 +275,39 @@ describe('temperature scaling', () => {
   });
 });
 
+it('GEN tells networks apart that are surer than 1 − 10⁻¹⁶', () => {
+  const scores = [50, 60].map((margin) => {
+    const small = Math.exp(-margin);
+    return -((2 * small) ** 0.1 + 2 * small ** 0.1);
+  });
+  tidy(() =>
+    expect(
+      numbers(
+        gen().score(
+          arrays({
+            logits: matrix([
+              [50, 0, 0],
+              [60, 0, 0],
+            ]),
+          }),
+        ),
+      ),
+    ).toEqual(near(scores, 1e-14)),
+  );
+});
+
+it('what is loaded is a copy', async () => {
+  const { training, test } = given(general, 'float64');
+  const [one, other] = [openMax(), openMax()];
+  await one.fit(training);
+  const scores = scoresOf(one, test);
+  other.load(one.state());
+  tidy(() => one.state().means!.fill_(0));
+  one.dispose();
+  expect(one.isFitted).toBe(false);
+  expect(scoresOf(other, test)).toEqual(scores);
+});
+
 describe('OpenMax', () => {
   it('names the classes that it has no images of', async () => {
     const logits = matrix([
@@ -287,6 +334,7 @@ describe('OpenMax', () => {
     }
     expect(fitTail([2, 2, 2]).scale).toBe(0);
     expect(fitTail([0]).scale).toBe(0);
+    expect(fitTail([2, 2 + 2 ** -51, 2 - 2 ** -52]).scale).toBe(0);
     expect(fitTail([1e-9, 2e-9]).scale).toBeGreaterThan(0);
   });
 });

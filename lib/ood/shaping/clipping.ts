@@ -69,7 +69,7 @@ export function vra(settings: ShapingSettings<'vra'> = {}): FittedShaping {
     formula: (features, state) => {
       const [low, high] = [state.low.to(features.dtype), state.high.to(features.dtype)];
       const cut = features.clampMax(high);
-      return own.below === 'clip' ? cut.clampMin(low) : torch.where(features.ge(low), cut, 0);
+      return own.below === 'clip' ? cut.clampMin(low) : torch.where(features.lt(low), 0, cut);
     },
   });
 }

@@ -51,7 +51,8 @@ export function ashS(settings: ShapingSettings<'ash-s'> = {}): Shaping {
 
 /**
  * SCALE: f · exp(s1 / s2), sums as for `ashS`, but no activation is pruned.
- * Xu et al., "Scaling for Training Time and Post-hoc Out-of-distribution Detection Enhancement", 2024 (arXiv:2310.00227); `scale_net.py` in Jingkang50/OpenOOD.
+ * Xu et al., "Scaling for Training Time and Post-hoc Out-of-distribution Detection Enhancement", 2024 (arXiv:2310.00227);
+ * `scale_net.py` in Jingkang50/OpenOOD.
  *
  * @param settings.percentile from 0 to 100: what is not among the largest. Default 85
  * @throws ERR_ARGUMENT for settings that are none or out of range
@@ -93,7 +94,9 @@ function pruning(
           const { values } = features.topk(count, 1, { sorted: false });
           const [all, largest] = [features, values].map((part) => part.sum(1, true, { dtype: 'float64' }));
           const sums = { all: all!, largest: largest!, count };
-          return formula(features, () => largestOf(features, values, count), sums).to(features.dtype);
+          const shaped = formula(features, () => largestOf(features, values, count), sums);
+          // NaN is neither large nor small: it would be pruned and the image look like any other.
+          return torch.where(sums.all.isfinite(), shaped, Number.NaN).to(features.dtype);
         }),
       ),
   };

@@ -13,7 +13,7 @@ import { type FittedShaping, type Shaping, shapingLearns } from './shaping.js';
  * `energy+react`; its settings are the detector's, with the shaping's under its name.
  *
  * `fit` is there where one of the two learns: it fits the shaping, then the detector on shaped training arrays. Its state has
- * the names `shaping.…` and `detector.…`. `dispose` disposes both.
+ * the names `shaping.…` and `detector.…`. A fit or load that fails leaves both unfitted; `dispose` disposes both.
  *
  * @throws ERR_ARGUMENT for a shaping that the detector is behind already
  * @example
@@ -65,8 +65,13 @@ class ShapedFit implements FittedDetector {
 
   async fit(training: TrainingArrays): Promise<void> {
     const { shaping, detector } = this.#parts;
-    await shaping?.fit(training);
-    await detector?.fit({ [Symbol.iterator]: () => shapedChunks(this.#shaping, training, this.name) });
+    try {
+      await shaping?.fit(training);
+      await detector?.fit({ [Symbol.iterator]: () => shapedChunks(this.#shaping, training, this.name) });
+    } catch (error) {
+      this.dispose(); // what one has learnt now does not go with what the other had
+      throw error;
+    }
   }
 
   state(): State {
@@ -84,9 +89,14 @@ class ShapedFit implements FittedDetector {
         'ERR_STATE_DICT',
         `${this.name}: expected names of ${Object.keys(this.#parts).join('.… and ')}.…, received ${stray.slice(0, 8).join(', ')}`,
       );
-    for (const [prefix, part] of Object.entries(this.#parts)) {
-      const own = Object.entries(state).filter(([key]) => key.startsWith(`${prefix}.`));
-      part.load(Object.fromEntries(own.map(([key, tensor]) => [key.slice(prefix.length + 1), tensor])));
+    try {
+      for (const [prefix, part] of Object.entries(this.#parts)) {
+        const own = Object.entries(state).filter(([key]) => key.startsWith(`${prefix}.`));
+        part.load(Object.fromEntries(own.map(([key, tensor]) => [key.slice(prefix.length + 1), tensor])));
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
   }
 
