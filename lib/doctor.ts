@@ -18,6 +18,7 @@ import {
   searchLibTorch,
 } from './libtorch.js';
 import type { Accelerated, BuildInfo } from './native.js';
+import { bytesInWords } from './sizes.js';
 
 export interface Problem {
   what: string;
@@ -102,7 +103,10 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
     for (const [index, value] of values.entries()) lines.push(`  ${(index === 0 ? name : '').padEnd(11)}${value}`);
   };
   say('Node', `${node.version} (Node-API ${node.nodeApi}), ${node.executable}`);
-  say('platform', `${platform.name}, ${platform.libc}, ${platform.cores} cores, ${size(platform.memoryBytes)} memory`);
+  say(
+    'platform',
+    `${platform.name}, ${platform.libc}, ${platform.cores} cores, ${bytesInWords(platform.memoryBytes)} memory`,
+  );
   if (libtorch) {
     const from = { LIBTORCH: 'named by LIBTORCH', python: 'of the active Python', cache: 'in the cache' };
     say('LibTorch', `${libtorch.version} ${libtorch.build}, ${from[libtorch.source]}`, libtorch.path);
@@ -118,7 +122,7 @@ export function renderDiagnosis(diagnosis: Diagnosis): string {
   say('CUDA', ...accelerated.map(({ name, problem }) => `${name}: ${problem ?? 'loaded'}`));
   const folders = [...groupBy(mapped, dirname)];
   say('mapped', ...folders.map(([folder, paths]) => `${folder}: ${paths.map((path) => basename(path)).join(', ')}`));
-  const entries = cache.entries.map(({ name, bytes }) => `${name} ${size(bytes)}`).join(', ');
+  const entries = cache.entries.map(({ name, bytes }) => `${name} ${bytesInWords(bytes)}`).join(', ');
   say('cache', `${cache.path}${cache.writable ? '' : ' (not writable)'}: ${entries || 'empty'}`);
   say('data', ...data.map(({ name, folder }) => `${name.padEnd(14)}${folder ?? 'not here'}`));
   if (problems.length === 0) lines.push('Everything is in order.');
@@ -321,9 +325,4 @@ function libc(): string {
   report.excludeNetwork = true; // looking up the network's names can take seconds
   const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime ? `glibc ${header.glibcVersionRuntime}` : 'not glibc';
-}
-
-function size(bytes: number): string {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
-  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(0)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
 }

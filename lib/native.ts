@@ -124,6 +124,8 @@ export interface NativeModule {
   shape(tensor: Handle): number[];
   stride(tensor: Handle): number[];
   dtype(tensor: Handle): string;
+  /** Undefined for one that has no name here. */
+  layout(tensor: Handle): string | undefined;
   device(tensor: Handle): string;
   numel(tensor: Handle): number;
   storageOffset(tensor: Handle): number;
@@ -210,7 +212,6 @@ export interface NativeModule {
   /** Both resolve with [bytes moved, CRC-32]. */
   readStorage(tensor: Handle, fd: number, start: number, length: number, offset: number): Promise<Float64Array>;
   writeStorage(tensor: Handle, fd: number, start: number, length: number): Promise<Float64Array>;
-  canTransferFiles(): boolean;
 
   loadScript(path: string, device: string | null): Promise<number>;
   describeScript(script: number): NativeScript;

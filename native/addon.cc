@@ -155,11 +155,15 @@ Napi::Value ToJs(Napi::Env env, Environment& environment, at::Tensor tensor) {
 }
 
 void AccountMemory(Napi::Env env, Environment& environment) {
-  constexpr int64_t kStep = 8 << 20;  // telling V8 costs more than a small operator
+  // V8 marks its whole heap after every 64 MiB that it is told of. It learns of growth in proportion, as its own heap's
+  // limit grows, so that loading a large model costs a few collections and garbage never holds more than a quarter
+  // beside it.
+  constexpr int64_t kGrowth = 64 << 20, kShrinkage = 8 << 20;
   int64_t delta = environment.handles.ByteDelta();
-  if (delta > -kStep && delta < kStep) return;
+  if (delta > -kShrinkage && delta < kGrowth + environment.told_bytes / 4) return;
+  environment.told_bytes += environment.handles.TakeByteDelta();
   int64_t total;
-  napi_adjust_external_memory(env, environment.handles.TakeByteDelta(), &total);
+  napi_adjust_external_memory(env, delta, &total);
 }
 
 }  // namespace isotorch

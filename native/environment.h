@@ -29,6 +29,7 @@ struct Environment {
   ~Environment();
 
   Handles handles;
+  int64_t told_bytes = 0;  // what V8 knows of their memory
   // Operators by number, as far as this environment has called them; the stack of their arguments is kept for its
   // memory.
   struct Known {

@@ -1,6 +1,5 @@
 // Files straight into storages and back, on the thread pool of Node: no copy in between, and the checksum of what went
 // by. The formats themselves are TypeScript's (lib/checkpoint/).
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,16 +9,10 @@
 #include "bridge.h"
 #include "capture/flights.h"
 #include "capture/recorder.h"
+#include "crc32.h"
 
 namespace isotorch {
 namespace {
-
-// The zlib in Node's own executable: its CRC-32 uses the processor's instructions.
-using Crc32 = unsigned long (*)(unsigned long crc, const unsigned char* data, unsigned int length);
-Crc32 NodesCrc32() {
-  static const auto found = reinterpret_cast<Crc32>(dlsym(RTLD_DEFAULT, "Cr_z_crc32"));
-  return found;
-}
 
 constexpr int64_t kPiece = 4 << 20;  // stays in the cache between its transfer and its checksum
 
@@ -37,10 +30,9 @@ struct Transfer {
   napi_async_work work = nullptr;
 
   void Run() {
-    Crc32 checksum = NodesCrc32();
     while (done < length) {
       int64_t wanted = std::min(kPiece, length - done);
-      if (write) crc = static_cast<uint32_t>(checksum(crc, Bytes(), static_cast<unsigned>(wanted)));
+      if (write) crc = Crc32(crc, data + done, wanted);
       for (int64_t part = 0; part < wanted;) {
         ssize_t moved = write ? ::write(fd, data + done + part, wanted - part)
                               : ::pread(fd, data + done + part, wanted - part, offset + done + part);
@@ -49,7 +41,7 @@ struct Transfer {
         if (moved <= 0) return;  // an error, or the file's end
         part += moved;
       }
-      if (!write) crc = static_cast<uint32_t>(checksum(crc, Bytes(), static_cast<unsigned>(wanted)));
+      if (!write) crc = Crc32(crc, data + done, wanted);
       done += wanted;
 #ifdef __linux__
       // The disk begins now, so that fsync has less to wait for.
@@ -57,9 +49,6 @@ struct Transfer {
 #endif
     }
   }
-
- private:
-  const unsigned char* Bytes() const { return reinterpret_cast<const unsigned char*>(data + done); }
 };
 
 // Resolves with [bytes moved, checksum].
@@ -107,7 +96,6 @@ std::unique_ptr<Transfer> TransferOf(const Napi::CallbackInfo& info, Environment
   auto nbytes = static_cast<int64_t>(tensor.storage().nbytes());
   if (start < 0 || length < 0 || start > nbytes || length > nbytes - start)
     throw Misuse("ERR_ARGUMENT", "Expected a range of the storage's " + std::to_string(nbytes) + " bytes");
-  if (NodesCrc32() == nullptr) throw Misuse("ERR_ARGUMENT", "There is no checksum here: see canTransferFiles");
   environment.flights->Settle(tensor, !write);
   auto* data = static_cast<char*>(write ? const_cast<void*>(tensor.storage().data()) : tensor.storage().mutable_data());
   return std::unique_ptr<Transfer>(new Transfer{Napi::Promise::Deferred::New(info.Env()), std::move(tensor),
@@ -124,17 +112,11 @@ Napi::Value WriteStorage(const Napi::CallbackInfo& info, Environment& environmen
   return Begin(info.Env(), TransferOf(info, environment, true));
 }
 
-// canTransferFiles(): whether the two above are there; not in an executable without Node's zlib.
-Napi::Value CanTransferFiles(const Napi::CallbackInfo& info, Environment&) {
-  return Napi::Boolean::New(info.Env(), NodesCrc32() != nullptr);
-}
-
 }  // namespace
 
 void ExportFiles(Napi::Env env, Napi::Object exports) {
   Export<ReadStorage>(env, exports, "readStorage");
   Export<WriteStorage>(env, exports, "writeStorage");
-  Export<CanTransferFiles>(env, exports, "canTransferFiles");
 }
 
 }  // namespace isotorch

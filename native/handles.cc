@@ -1,5 +1,7 @@
 #include "handles.h"
 
+#include <ATen/MapAllocator.h>
+
 #include <unordered_set>
 
 #include "errors.h"
@@ -13,9 +15,10 @@ constexpr uint32_t kLastGeneration = 1u << 27;  // index and generation fill a d
 
 Handle Pack(size_t index, uint32_t generation) { return generation * kIndexRange + static_cast<double>(index); }
 
-// What V8 should feel of a tensor: host memory that this handle alone keeps.
+// What V8 should feel of a tensor: host memory that this handle alone keeps. A mapped file is the system's to drop.
 int64_t HostBytes(const at::Tensor& tensor) {
   if (!tensor.has_storage() || tensor.device().type() != at::kCPU || tensor.storage().use_count() > 1) return 0;
+  if (at::MapAllocator::fromDataPtr(tensor.storage().data_ptr()) != nullptr) return 0;
   return static_cast<int64_t>(tensor.storage().nbytes());
 }
 

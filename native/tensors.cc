@@ -1,5 +1,6 @@
 // Facts of a tensor and the life of its handle: shape, dtype, scopes, release, memory().
 #include "bridge.h"
+#include "names.h"
 #include "capture/flights.h"
 #include "capture/recorder.h"
 
@@ -22,6 +23,13 @@ Napi::Value Stride(const Napi::CallbackInfo& info, Environment& environment) {
 
 Napi::Value Dtype(const Napi::CallbackInfo& info, Environment& environment) {
   return Napi::String::New(info.Env(), DtypeName(TensorArgument(info, 0, environment).scalar_type()));
+}
+
+Napi::Value Layout(const Napi::CallbackInfo& info, Environment& environment) {
+  at::Layout layout = TensorArgument(info, 0, environment).layout();
+  for (auto& [name, known] : kLayouts)
+    if (known == layout) return Napi::String::New(info.Env(), name);
+  return info.Env().Undefined();
 }
 
 Napi::Value Device(const Napi::CallbackInfo& info, Environment& environment) {
@@ -109,6 +117,7 @@ void ExportTensors(Napi::Env env, Napi::Object exports) {
   Export<Shape>(env, exports, "shape");
   Export<Stride>(env, exports, "stride");
   Export<Dtype>(env, exports, "dtype");
+  Export<Layout>(env, exports, "layout");
   Export<Device>(env, exports, "device");
   Export<Numel>(env, exports, "numel");
   Export<StorageOffset>(env, exports, "storageOffset");

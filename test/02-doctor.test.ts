@@ -62,7 +62,7 @@ describe('a machine in order', async () => {
   it('reads well, and survives JSON', () => {
     expect(text).toContain(`LibTorch   ${diagnosis.libtorch?.version}`);
     expect(text).toMatch(/^ {2}threads {4}\d+, inter-op \d+, CPU capability \w+/m);
-    expect(text).toMatch(/^ {2}cache .*data 2 MB/m);
+    expect(text).toMatch(/^ {2}cache .*data 2.0 MB/m);
     expect(JSON.parse(JSON.stringify(diagnosis))).toEqual(diagnosis);
   });
 });

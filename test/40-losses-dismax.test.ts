@@ -77,7 +77,7 @@ it('starts as IsoMax+ does, trains, and prints its sizes', () => {
   expect(head.prototypes.equal(new losses.IsoMaxPlusHead(20, 4).prototypes)).toBe(true);
   expect([...head.stateDict().keys()]).toEqual(['prototypes', 'distance_scale']);
   expect(String(head)).toBe('DisMaxHead(num_features=20, num_classes=4)');
-  expect(String(new losses.DisMaxLoss())).toBe('DisMaxLoss(entropic_scale=10)');
+  expect(String(new losses.DisMaxLoss())).toBe('DisMaxLoss(entropic_scale=10, regularization=fpr, alpha=1)');
 
   const [features, labels] = [torch.randn([16, 20]), torch.randint(4, [16])];
   const criterion = new losses.DisMaxLoss();

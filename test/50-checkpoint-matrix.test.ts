@@ -2,12 +2,12 @@
 // hundred files from real PyTorch, each read here and there, and compared in types, order, dtypes, strides, sharing and every bit.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { expect, describe as group } from 'vitest';
-import { loadTorch } from '../lib/checkpoint/index.js';
+import { loadTorch, saveTorch } from '../lib/checkpoint/index.js';
 import { memory } from '../lib/tensor/index.js';
 import { describeValue, disposeAll, withFolder } from './support/checkpoints.js';
 import { python } from './support/python.js';
@@ -18,7 +18,7 @@ const script = fileURLToPath(new URL('./fixtures/make_checkpoint_matrix.py', imp
 
 group('the matrix of checkpoints', () => {
   it(
-    'reads as PyTorch reads it, and mapped into memory too',
+    'reads as PyTorch reads it, mapped into memory too, and PyTorch reads what is written of it',
     () =>
       withFolder(async (folder) => {
         const ended = spawnSync(python as string, [script, folder], { encoding: 'utf8' });
@@ -30,6 +30,7 @@ group('the matrix of checkpoints', () => {
         expect(names.length).toBeGreaterThanOrEqual(240);
         for (const format of ['zip', 'stream', 'tar']) expect(names.some((name) => name.startsWith(format))).toBe(true);
         const problems: string[] = [];
+        mkdirSync(join(folder, 'back'));
         for (const name of names) {
           for (const mmap of [false, true]) {
             const before = memory().tensors;
@@ -40,10 +41,22 @@ group('the matrix of checkpoints', () => {
             );
             if (!isDeepStrictEqual(ours, theirs))
               problems.push(difference(ours, theirs, `${name}${mmap ? ', mapped' : ''}: `));
+            if (mmap) await saveTorch(join(folder, 'back', `${name}.pt`), loaded);
             disposeAll(loaded);
             // A part of a sparse tensor is seen in its description, and goes with it.
             if (!/sparse/.test(name) && memory().tensors > before) problems.push(`${name} left tensors behind`);
           }
+        }
+        expect(problems.join('\n')).toBe('');
+
+        const back = spawnSync(python as string, [script, '--back', join(folder, 'back')], { encoding: 'utf8' });
+        expect(back.status, back.stderr).toBe(0);
+        const read: Record<string, unknown> = JSON.parse(readFileSync(join(folder, 'back', 'back.json'), 'utf8'));
+        expect(Object.keys(read).sort()).toEqual(names.sort());
+        for (const name of names) {
+          const others = /(parameters|old-classes)$/.test(name) ? ['parameter', 'requiresGrad'] : [];
+          const [ours, theirs] = [read[name], expected[name]?.value].map((value) => withoutPlaces(value, ...others));
+          if (!isDeepStrictEqual(ours, theirs)) problems.push(difference(ours, theirs, `${name}, written: `));
         }
         expect(problems.join('\n')).toBe('');
       }),
@@ -51,12 +64,17 @@ group('the matrix of checkpoints', () => {
   );
 });
 
-/** Where memory is mapped, or parts of storages are storages, tensors lie elsewhere in their memory than in Python. */
-function withoutPlaces(value: unknown): unknown {
+/**
+ * Where memory is mapped, or parts of storages are storages, tensors lie elsewhere in their memory than in Python. Parameters are
+ * written as plain tensors.
+ */
+function withoutPlaces(value: unknown, ...others: string[]): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(withoutPlaces);
-  const entries = Object.entries(value).filter(([key]) => !['offset', 'storage', 'storageBytes'].includes(key));
-  return Object.fromEntries(entries.map(([key, item]) => [key, withoutPlaces(item)]));
+  if (Array.isArray(value)) return value.map((item) => withoutPlaces(item, ...others));
+  const entries = Object.entries(value).filter(
+    ([key]) => !['offset', 'storage', 'storageBytes', ...others].includes(key),
+  );
+  return Object.fromEntries(entries.map(([key, item]) => [key, withoutPlaces(item, ...others)]));
 }
 
 /** The first place at which they differ: whole descriptions are megabytes. */

@@ -1,7 +1,9 @@
 // A save is whole or did not happen: under failures, at once with others, and when the process is killed in the middle.
 
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomically } from '../lib/checkpoint/atomicFile.js';
 import { loadTorch, saveTorch } from '../lib/checkpoint/index.js';
@@ -53,6 +55,31 @@ describe('saving', () => {
       expect(await loadTorch(path)).toBe('old');
       expect(readdirSync(folder)).toEqual(['x.pt']);
     }));
+
+  const namespaces = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0;
+  needs(namespaces, 'unshare and user namespaces, for a small disk').it(
+    'leaves the old file or the new one on a full disk',
+    () =>
+      withFolder(async (folder) => {
+        const program = fileURLToPath(new URL('./support/fillDisk.ts', import.meta.url));
+        const command = [process.execPath, '--import', 'tsx', program, folder, '40'];
+        const ended = spawnSync('unshare', ['--map-root-user', '--mount', ...command], { encoding: 'utf8' });
+        expect(ended.status, ended.stderr).toBe(0);
+        const outcomes: { version: number; failed: string | null; loaded: number; left: string[] }[] = JSON.parse(
+          ended.stdout,
+        );
+        expect(outcomes.length).toBe(80);
+        const failures = outcomes.filter(({ failed }) => failed !== null);
+        for (const { version, failed, loaded, left } of outcomes) {
+          expect(loaded).toBe(failed === null ? version + 1 : version);
+          if (failed !== null) expect(failed).toMatch(/^ERR_FILE .*the disk is full/);
+          expect(left).toEqual([]);
+        }
+        expect(failures.length).toBeGreaterThan(40);
+        expect(failures.length).toBeLessThan(80);
+      }),
+    60_000,
+  );
 
   needs(existsSync('/dev/full'), 'a /dev/full').it('tells of a full disk in these words', async () => {
     const { fileError } = await import('../lib/checkpoint/source.js');

@@ -16,7 +16,7 @@ import {
   makeModel,
   trainExperiment,
 } from '../lib/training/experiment.js';
-import { datasetNames, lossNames, unknownNames } from '../lib/training/names.js';
+import { datasetNames, lossNames, quickstartLosses, unknownNames } from '../lib/training/names.js';
 import { type QuickstartResult, quickstart } from '../lib/training/quickstart.js';
 import { setsAtHand, unknownSet } from '../lib/training/unknowns.js';
 
@@ -112,6 +112,23 @@ describe('trainExperiment and evaluateExperiment', () => {
   });
 });
 
+describe('the relatives of IsoMax', () => {
+  it('train by name, DisMax on mosaics, and are evaluated from their run', async () => {
+    for (const loss of ['dismax', 'logitnorm', 'godin'] as const) {
+      const out = join(folder, loss);
+      const { epochs } = await trainExperiment(
+        { ...digits, loss },
+        { out, epochs: 6, batchSize: 32, lr: 0.02, device: 'cpu' },
+      );
+      expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss);
+      const trained = { run: out, checkpoint: 'last' } as const;
+      const { results } = await evaluateExperiment(trained, { ood: ['uniform-noise'], device: 'cpu' });
+      expect(results.map((row) => row.loss)).toEqual([loss, loss, loss]);
+      expect(results[0]!.accuracy).toBeGreaterThan(0.8);
+    }
+  });
+});
+
 describe('networks for different losses', () => {
   it('start from the same features, and from the seed alone', async () => {
     const { test } = await data.digits();
@@ -193,7 +210,7 @@ describe('quickstart on the digits', () => {
     expect(rows(out)).toEqual(whole.results);
     expect(rows(out)[0]).toMatchObject({ model: 'convnet', seed: 1, id: 'digits' });
     expect(readFileSync(whole.paths.html, 'utf8')).toMatch(/<html/);
-    for (const loss of lossNames) expect(existsSync(join(out, loss, 'checkpoints', 'last.pt'))).toBe(true);
+    for (const loss of quickstartLosses) expect(existsSync(join(out, loss, 'checkpoints', 'last.pt'))).toBe(true);
     const json = JSON.parse(readFileSync(whole.paths.json, 'utf8'));
     expect(json.environment).toMatchObject({ node: process.versions.node, device: 'cpu' });
   });
@@ -209,10 +226,10 @@ describe('quickstart on the digits', () => {
   });
 
   it('trains the three on nothing different but the loss', () => {
-    const configs = lossNames.map((loss) =>
+    const configs = quickstartLosses.map((loss) =>
       JSON.parse(readFileSync(join(folder, 'whole', loss, 'config.json'), 'utf8')),
     );
-    for (const [i, loss] of lossNames.entries())
+    for (const [i, loss] of quickstartLosses.entries())
       expect(configs[i]).toEqual({ ...configs[0], experiment: { ...configs[0].experiment, loss } });
   });
 

@@ -360,6 +360,16 @@ describe('going on after a stop', () => {
       expect(file(out, checkpoint).equals(file(join(folder, 'whole'), checkpoint))).toBe(true);
   });
 
+  it('with mosaics too, whose order is drawn', async () => {
+    const criterion = new losses.DisMaxLoss();
+    const whole = makeNet();
+    const { epochs } = await training.fit({ ...common(), model: whole, criterion });
+    const middle = ({ phase, epoch, step }: training.Progress) => phase === 'train' && epoch === 2 && step === 3;
+    const { result, model } = await interrupted(join(folder, 'mosaics'), middle, { criterion });
+    expect(figures(result.epochs)).toEqual(figures(epochs));
+    expect(bits(model)).toEqual(bits(whole));
+  });
+
   it.each(['bfloat16', 'float16'] as const)('in %s too, with the state of its loss scaling', async (precision) => {
     const whole = makeNet();
     const { epochs } = await training.fit({ ...common(), model: whole, precision });
@@ -435,6 +445,14 @@ describe('going on after a stop', () => {
     const wrong = training.fit({ ...common(), model: other, out, resume: true, epochs: 1 });
     await expect(wrong).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
     const lastAsState = join(out, 'checkpoints', 'state.pt');
+    const another = join(folder, 'another-seed');
+    await training.fit({ ...common(), model: makeNet(), out: another, epochs: 1, seed: 77 });
+    copyFileSync(join(another, 'checkpoints', 'state.pt'), lastAsState);
+    const copied = training.fit({ ...common(), model: makeNet(), out, resume: true, epochs: 1 });
+    await expect(copied).rejects.toMatchObject({
+      code: 'ERR_STATE_DICT',
+      message: expect.stringMatching(/other settings \(config hash/),
+    });
     rmSync(lastAsState);
     copyFileSync(join(out, 'checkpoints', 'last.pt'), lastAsState);
     const notAState = training.fit({ ...common(), model: makeNet(), out, resume: true, epochs: 1 });

@@ -64,7 +64,7 @@ describe('convert', () => {
       const done = await run('--key', 'model', '--rename', 'module.=', '--tensors-only', '--dtype', 'float16');
       expect(done).toEqual({
         code: 0,
-        stdout: 'out.safetensors: safetensors, 2 tensors, 1 kB\n',
+        stdout: 'out.safetensors: safetensors, 2 tensors, 8 B\n',
         stderr: 'Left out: epoch (integer 3)\nWritten apart, though they shared memory: w, tied\n',
       });
       const loaded = await loadSafetensors(join(folder, 'out.safetensors'));

@@ -141,7 +141,7 @@ describe('data and doctor', () => {
     const [list, json] = await Promise.all([isotorch(['data'], { env }), isotorch(['data', '--json'], { env })]);
     expect(list.code).toBe(0);
     expect(list.stdout).toMatch(/^mnist +MNIST; CC BY-SA 3\.0.*\n +not here: isotorch data get mnist$/m);
-    expect(list.stdout).toMatch(/^digits +UCI optical digits.*\n +.*assets, \d+ kB$/m);
+    expect(list.stdout).toMatch(/^digits +UCI optical digits.*\n +.*assets, [\d.]+ kB$/m);
     const sets = JSON.parse(json.stdout);
     expect(sets.map(({ name }: { name: string }) => name)).toEqual([
       'fashion-mnist',

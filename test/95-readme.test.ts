@@ -4,17 +4,22 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { withFolder } from './support/checkpoints.js';
+import { python } from './support/python.js';
+import { needs } from './support/skip.js';
 
 const entry = new URL('../dist/index.js', import.meta.url).href;
 
+const textOf = (document: string) => readFileSync(new URL(`../${document}`, import.meta.url), 'utf8');
+
 /** What the first complete example of a document prints. */
-function output(document: string): string {
-  const text = readFileSync(new URL(`../${document}`, import.meta.url), 'utf8');
+function output(document: string, cwd?: string): string {
+  const text = textOf(document);
   const example = /```ts\n(import [\s\S]*?)```/.exec(text)![1]!;
   const { outputText } = ts.transpileModule(example.replace("from 'isotorch'", `from ${JSON.stringify(entry)}`), {
     compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
   });
-  return execFileSync(process.execPath, ['--input-type=module', '-e', outputText], { encoding: 'utf8' });
+  return execFileSync(process.execPath, ['--input-type=module', '-e', outputText], { cwd, encoding: 'utf8' });
 }
 
 it("the README's ten lines train a network and print its report", () => {
@@ -31,3 +36,17 @@ it('the captured step learns', () => {
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });
+
+needs(python, 'a Python that has torch').it('the checkpoint goes from Python and back as it is written', () =>
+  withFolder(async (cwd) => {
+    const [before, after] = [...textOf('docs/checkpoints.md').matchAll(/```python\n([\s\S]*?)```/g)].map(
+      ([, code]) => code!,
+    );
+    const run = (code: string) =>
+      execFileSync(python as string, ['-c', `import torch\n${code}`], { cwd, encoding: 'utf8' });
+    run(before!);
+    expect(output('docs/checkpoints.md', cwd)).toBe('');
+    const whole = `${before}\nprint(${after!.replace(/#.*\n/g, '').trim().split('\n').at(-1)})`;
+    expect(run(whole)).toBe('<All keys matched successfully>\n');
+  }),
+);

@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expected, IsotorchError } from '../errors.js';
-import { canTransfer, type Tensor, writeStorage } from '../tensor/index.js';
+import { type Tensor, writeStorage } from '../tensor/index.js';
 import { fileError } from './source.js';
 
 /** Takes bytes in order. They may be reused by the caller once the promise is fulfilled. */
@@ -95,7 +95,7 @@ class BufferedSink implements ByteSink {
     }
   }
 
-  readonly writeFrom = canTransfer ? this.transfer.bind(this) : undefined;
+  readonly writeFrom = this.transfer.bind(this);
 
   private async transfer(tensor: Tensor, start: number, length: number): Promise<number> {
     await this.flush();

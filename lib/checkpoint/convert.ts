@@ -64,9 +64,8 @@ export async function convertCheckpoint(
     );
   const source = await openSource(input);
   const from = await formatOf(source).finally(() => source.close());
-  // Mapped tensors are one storage, which saveTorch would write whole.
-  const loaded =
-    from === 'torch' ? await loadTorch(input) : await loadSafetensors(input, { mmap: to === 'safetensors' });
+  // A torch file is read, which verifies its checksums; safetensors have none.
+  const loaded = from === 'torch' ? await loadTorch(input) : await loadSafetensors(input, { mmap: true });
   const tensors = tensorsIn(loaded);
   try {
     let object = renamed(within(loaded, key), rename);

@@ -31,7 +31,7 @@ const others: readonly [matches: (head: Buffer, size: number) => boolean, what: 
     'a web page, perhaps the error page of a download',
   ],
   [(head) => starts(head, '\x89HDF\r\n'), 'an HDF5 file, perhaps from Keras'],
-  [(head) => starts(head, '\x93NUMPY'), 'a NumPy array'],
+  [(head) => starts(head, '\x93NUMPY'), 'a NumPy array: read it with loadNpy()'],
   [(head) => starts(head, 'GGUF'), 'a GGUF file of llama.cpp'],
   [(head) => starts(head, '\x1f\x8b'), 'compressed with gzip. Unpack it first'],
 ];
@@ -61,16 +61,27 @@ export async function detectFormat(source: ByteSource): Promise<'zip' | 'stream'
   throw notACheckpoint(source, what ?? 'of an unknown format');
 }
 
-/** A zip archive may hold something else too. `names` are those of its entries. */
-export function expectStateArchive(source: ByteSource, names: readonly string[]): string {
+/** What a zip archive with these entries is: PyTorch puts programs into archives too. */
+export function archiveKind(names: readonly string[]): 'state' | 'script' | 'package' | 'numpy' {
   const has = (pattern: RegExp) => names.some((name) => pattern.test(name));
-  if (has(/^[^/]+\/constants\.pkl$/)) {
+  if (has(/^[^/]+\/constants\.pkl$/)) return 'script';
+  if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json)$|^([^/]+\/)?data\/aotinductor\//))
+    return 'package';
+  return has(/\.npy$/) ? 'numpy' : 'state';
+}
+
+/**
+ * The folder of the pickle in an archive, with its slash.
+ * @param scripts whether TorchScript may be looked at: its pickle makes objects of its own classes
+ * @throws ERR_FORMAT for an archive of something else, saying what
+ */
+export function expectStateArchive(source: ByteSource, names: readonly string[], scripts = false): string {
+  const kind = archiveKind(names);
+  if (kind === 'script' && !scripts)
     throw notACheckpoint(source, 'a TorchScript model (torch.jit.save): a program, which loadScript() loads');
-  }
-  if (has(/^([^/]+\/)?(archive_format|serialized_exported_program\.json)$|^([^/]+\/)?data\/aotinductor\//)) {
+  if (kind === 'package')
     throw notACheckpoint(source, 'an exported program (.pt2): loadPackage() loads it if AOTInductor has compiled it');
-  }
-  if (has(/\.npy$/)) throw notACheckpoint(source, 'an archive of NumPy arrays (.npz)');
+  if (kind === 'numpy') throw notACheckpoint(source, 'an archive of NumPy arrays (.npz): read it with loadNpz()');
   const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickles.length !== 1) {
     throw notACheckpoint(

@@ -10,6 +10,8 @@ export {
   inspectCheckpoint,
 } from './inspectCheckpoint.js';
 export { type FormatTreeOptions, formatTorchTree } from './inspectText.js';
+export { type LoadNumpyOptions, loadNpy, saveNpy } from './numpy/npy.js';
+export { type LoadNpzOptions, loadNpz, saveNpz } from './numpy/npz.js';
 export { Complex, OrderedDict, TorchDevice, TorchDType, TorchLayout, TorchSize } from './pickle/values.js';
 export {
   type LoadSafetensorsOptions,

@@ -111,8 +111,8 @@ const deepest = 500;
 const longestText = 1000;
 
 /**
- * A tree of what a file of `torch.save` holds, whatever its format, also where `loadTorch` refuses it for what it names. No tensor
- * is built, no storage is read, nothing is executed. `formatTorchTree` writes it as text.
+ * A tree of what a file of `torch.save` holds, whatever its format, also where `loadTorch` refuses it for what it names; of a
+ * TorchScript module, its attributes. No tensor is built, no storage is read, nothing is executed. `formatTorchTree` writes it as text.
  *
  * @param file a path, or the file's bytes
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is no such file, damaged, or made to exhaust memory.
@@ -121,7 +121,7 @@ const longestText = 1000;
 export async function inspectTorch(file: string | Uint8Array): Promise<TorchNode & FileNode> {
   const source = await openSource(file);
   try {
-    const container = await openContainer(source);
+    const container = await openContainer(source, true);
     const tree = new Tree();
     const root = tree.node(await container.object({ opaque: true }));
     return {

@@ -1,9 +1,11 @@
 // What a checkpoint holds, as a tree that can be printed: dtypes, shapes and sizes of tensors, other values in a few words.
 
-import { type CheckpointFormat, formatOf } from './formats.js';
+import { bytesInWords } from '../sizes.js';
+import { archiveKind, type CheckpointFormat, formatOf } from './formats.js';
 import { openSafetensors } from './safetensors/reader.js';
-import { openSource } from './source.js';
+import { type ByteSource, openSource } from './source.js';
 import { inspectTorchTree } from './torchTree.js';
+import { ZipReader } from './zip/reader.js';
 
 export interface CheckpointTensor {
   readonly type: 'tensor';
@@ -30,7 +32,8 @@ export interface CheckpointValue {
 export type CheckpointNode = CheckpointTensor | CheckpointGroup | CheckpointValue;
 
 export interface CheckpointInspection {
-  readonly format: CheckpointFormat;
+  /** `torchscript`: its attributes are shown; `package`: a compiled or exported program (.pt2), its files are. */
+  readonly format: CheckpointFormat | 'torchscript' | 'package';
   /** Texts about the file; PyTorch's files have none. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: number;
@@ -41,8 +44,9 @@ export interface CheckpointInspection {
 }
 
 /**
- * Looks into a file of `torch.save` or of safetensors; which of them it is, its bytes tell. Nothing in it is executed, and no
- * tensor's data is read. Classes that isotorch doesn't know, for which `loadTorch` refuses a file, appear by name.
+ * Looks into a file of `torch.save` or of safetensors, a TorchScript module or a `.pt2` package; which of them it is, its bytes
+ * tell. Nothing in it is executed, and no tensor's data is read. Classes that isotorch doesn't know, for which `loadTorch` refuses
+ * a file, appear by name.
  *
  * @param file a path, or the file's bytes
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, which is named, or damaged.
@@ -50,10 +54,33 @@ export interface CheckpointInspection {
  */
 export async function inspectCheckpoint(file: string | Uint8Array): Promise<CheckpointInspection> {
   const source = await openSource(file);
-  const format = await formatOf(source).finally(() => source.close());
-  const { metadata, tree, nbytes } =
-    format === 'safetensors' ? await inspectSafetensors(file) : { metadata: {}, ...(await inspectTorchTree(file)) };
-  return { format, metadata, ...count(tree), nbytes, tree };
+  try {
+    const archive = await archiveOf(source);
+    if (archive?.kind === 'package') return inspectPackage(archive.zip);
+    const format = archive?.kind === 'script' ? 'torchscript' : await formatOf(source);
+    const { metadata, tree, nbytes } =
+      format === 'safetensors' ? await inspectSafetensors(file) : { metadata: {}, ...(await inspectTorchTree(file)) };
+    return { format, metadata, ...count(tree), nbytes, tree };
+  } finally {
+    await source.close();
+  }
+}
+
+/** Undefined if it is no zip archive. */
+async function archiveOf(source: ByteSource) {
+  const head = await source.read(0, Math.min(4, source.size));
+  if (Buffer.from(head).toString('latin1') !== 'PK\x03\x04') return undefined;
+  const zip = await ZipReader.open(source);
+  return { zip, kind: archiveKind([...zip.entries.keys()]) };
+}
+
+function inspectPackage({ entries }: ZipReader): CheckpointInspection {
+  const files = [...entries.values()].map(
+    ({ name, size }) => [name, { type: 'value', value: bytesInWords(size) }] as const,
+  );
+  const tree = { type: 'dict', entries: files } as const;
+  const nbytes = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
+  return { format: 'package', metadata: {}, tensors: 0, elements: 0, nbytes, tree };
 }
 
 async function inspectSafetensors(file: string | Uint8Array) {

@@ -1,5 +1,6 @@
 // The tree of inspectTorch as text for people: a line a value, tensors with dtype and shape, long lists cut short.
 
+import { bytesInWords } from '../sizes.js';
 import type { FileNode, TensorNode, TorchNode } from './inspect.js';
 
 export interface FormatTreeOptions {
@@ -12,7 +13,7 @@ export interface FormatTreeOptions {
 /**
  * Lines of text, without a newline at the end.
  * @example
- * // model.pth: zip, 3.1 KiB, 2 tensors in 2 storages of 156 B
+ * // model.pth: zip, 3.2 kB, 2 tensors in 2 storages of 156 B
  * // OrderedDict of 2
  * //   "fc.weight": float32 [3, 12]
  * //   "fc.bias": float32 [3]
@@ -110,7 +111,7 @@ function leafText(node: TorchNode): string {
     case 'tensor':
       return tensorText(node);
     case 'storage':
-      return `storage ${visible(node.key)} of ${node.dtype}, ${bytesText(node.bytes)}`;
+      return `storage ${visible(node.key)} of ${node.dtype}, ${bytesInWords(node.bytes)}`;
     case 'global':
       return `class or function ${visible(node.name)}`;
     case 'same':
@@ -135,7 +136,7 @@ function tensorText(node: TensorNode): string {
   const [storage] = node.storages;
   if (storage && node.storages.length === 1 && (storage.tensors > 1 || storage.bytes > node.bytes)) {
     const shared = storage.tensors > 1 ? ` that ${storage.tensors} tensors share` : '';
-    words.push(`in storage ${visible(storage.key)} of ${bytesText(storage.bytes)}${shared}`);
+    words.push(`in storage ${visible(storage.key)} of ${bytesInWords(storage.bytes)}${shared}`);
   }
   return words.join(', ');
 }
@@ -150,7 +151,7 @@ function isContiguous(shape: readonly number[], stride: readonly number[]): bool
 }
 
 function fileText({ name, format, bytes, tensors, storages, storageBytes, unknown }: FileNode): string {
-  const text = `${visible(name).slice(1, -1)}: ${format}, ${bytesText(bytes)}, ${tensors} tensors in ${storages} storages of ${bytesText(storageBytes)}`;
+  const text = `${visible(name).slice(1, -1)}: ${format}, ${bytesInWords(bytes)}, ${tensors} tensors in ${storages} storages of ${bytesInWords(storageBytes)}`;
   return unknown.length === 0
     ? text
     : `${text}; unknown: ${unknown.map((one) => visible(one).slice(1, -1)).join(', ')}`;
@@ -162,9 +163,3 @@ const visible = (text: string): string =>
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-
-function bytesText(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const unit = Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** unit).toFixed(1)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][unit]}`;
-}

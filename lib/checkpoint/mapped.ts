@@ -2,7 +2,8 @@
 // until they are written to. The mapping is private: what is written to a tensor stays in this process. As in Python, a file
 // that is cut off while it is mapped ends the process, since the system has nothing to give for its pages.
 
-import { type Tensor, torch } from '../tensor/index.js';
+import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { type ByteSource, checkInside } from './source.js';
 
 /**
  * Which parts of a mapping are the storages of a file, by the mapping's identity: saving a tensor saves its storage, and that
@@ -16,42 +17,64 @@ export interface StoragePart {
   readonly end: number;
 }
 
-export class MappedFile {
+export class MappedFile implements Disposable {
   private readonly parts: StoragePart[] = [];
 
-  private constructor(private readonly bytes: Tensor) {
+  private constructor(
+    private readonly file: ByteSource,
+    private readonly bytes: Tensor,
+  ) {
     partsOfMappings.set(bytes.storage().id, this.parts);
   }
 
-  /** @throws ERR_LIBTORCH if the system refuses. */
-  static open(path: string, size: number): MappedFile | undefined {
-    // An empty file can't be mapped, and has nothing to map.
-    return size === 0 ? undefined : new MappedFile(torch.fromFile(path, false, size, { dtype: 'uint8' }));
+  /** Undefined for an empty file, which has nothing to map. @throws ERR_LIBTORCH if the system refuses. */
+  static open(file: ByteSource): MappedFile | undefined {
+    const { name, size } = file;
+    return size === 0 ? undefined : new MappedFile(file, torch.fromFile(name, false, size, { dtype: 'uint8' }));
   }
 
   /** The bytes of a storage; the tensor keeps the mapping. */
   range(start: number, length: number): Tensor {
-    this.parts.push({ start, end: start + length });
+    const [place, before] = find(this.parts, start);
+    if (before?.start !== start || before.end !== start + length)
+      this.parts.splice(place, 0, { start, end: start + length });
     return this.bytes.narrow(0, start, length);
+  }
+
+  /** The file read by way of the mapping: the many small things around the storages cost no call to the system. */
+  get source(): ByteSource {
+    const { name, size } = this.file;
+    const read = async (offset: number, length: number): Promise<Uint8Array> => {
+      checkInside(this.file, offset, length);
+      return tidy(() => this.bytes.narrow(0, offset, length).toArraySync() as Uint8Array);
+    };
+    return { name, size, path: name, read, readRange: read, close: async () => {} };
   }
 
   /** The mapping ends with the last tensor on it. */
   close(): void {
-    this.parts.sort((a, b) => a.start - b.start);
     this.bytes.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 
 /** The part of a mapping in which these bytes are; undefined if the storage is no mapping, or they are in none. */
 export function partOfMapping(id: bigint, start: number, end: number): StoragePart | undefined {
   const parts = partsOfMappings.get(id);
-  if (parts === undefined) return undefined;
+  const [, part] = parts ? find(parts, start) : [];
+  return part !== undefined && end <= part.end ? part : undefined;
+}
+
+/** Where a part that begins there belongs, parts being sorted, and the one before it. */
+function find(parts: readonly StoragePart[], start: number): [place: number, before: StoragePart | undefined] {
   let [low, high] = [0, parts.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     if ((parts[middle] as StoragePart).start <= start) low = middle + 1;
     else high = middle;
   }
-  const part = parts[low - 1];
-  return part !== undefined && end <= part.end ? part : undefined;
+  return [low, parts[low - 1]];
 }

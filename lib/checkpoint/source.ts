@@ -3,7 +3,7 @@
 
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { expected, IsotorchError } from '../errors.js';
-import { canTransfer, readStorage, type Tensor } from '../tensor/index.js';
+import { readStorage, type Tensor } from '../tensor/index.js';
 
 export interface ByteSource {
   /** How messages call it: the path, or `the buffer`. */
@@ -43,11 +43,11 @@ export const sectionOf = (source: ByteSource, name: string, start: number, size:
   size,
   readInto: undefined,
   async read(offset, length, scratch) {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     return await source.read(start + offset, length, scratch);
   },
   async readRange(offset, length, scratch) {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     return await source.readRange(start + offset, length, scratch);
   },
   async close() {},
@@ -79,12 +79,11 @@ const outside = (source: ByteSource, offset: number, length: number): IsotorchEr
     `${source.name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${source.size}; it may be cut off`,
   );
 
-const inside = (source: ByteSource, offset: number, length: number): boolean =>
-  Number.isSafeInteger(offset) &&
-  Number.isSafeInteger(length) &&
-  offset >= 0 &&
-  length >= 0 &&
-  offset + length <= source.size;
+/** @throws ERR_FORMAT if the range leaves the source. */
+export function checkInside(source: ByteSource, offset: number, length: number): void {
+  const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+  if (!whole || offset + length > source.size) throw outside(source, offset, length);
+}
 
 class BufferSource implements ByteSource {
   readonly name = 'the buffer';
@@ -96,7 +95,7 @@ class BufferSource implements ByteSource {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     return this.bytes.subarray(offset, offset + length);
   }
 
@@ -141,7 +140,7 @@ class FileSource implements ByteSource {
   }
 
   async read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     if (length >= windowBytes) return await this.readNow(offset, length, scratch);
     if (offset < this.windowStart || offset + length > this.windowStart + this.window.length) {
       this.window = await this.readNow(offset, Math.min(windowBytes, this.size - offset));
@@ -151,14 +150,14 @@ class FileSource implements ByteSource {
   }
 
   async readRange(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     return await this.readNow(offset, length, scratch);
   }
 
-  readonly readInto = canTransfer ? this.fill.bind(this) : undefined;
+  readonly readInto = this.fill.bind(this);
 
   private async fill(tensor: Tensor, offset: number, length: number): Promise<number> {
-    if (!inside(this, offset, length)) throw outside(this, offset, length);
+    checkInside(this, offset, length);
     try {
       const { done, crc } = await readStorage(tensor, this.file.fd, { start: 0, length, offset });
       if (done < length) throw outside(this, offset + done, length - done);

@@ -1,18 +1,18 @@
-// From descriptions to tensors and back. Storages are read and written in pieces, so that a checkpoint takes the memory of
-// its data once; tensors that shared memory when they were saved share it when they are loaded.
+// From descriptions to tensors; the way back is in tensorTable.ts. Storages are read in pieces, so that a checkpoint takes the
+// memory of its data once; tensors that shared memory when they were saved share it when they are loaded.
 
-import { expected, IsotorchError } from '../errors.js';
-import { type Device, isFloating, Parameter, Tensor, tidy, torch } from '../tensor/index.js';
-import { hasStorageClass, isSavedDType, itemSize, type SavedDType, swapBytes } from './dtypes.js';
+import { IsotorchError } from '../errors.js';
+import { type Device, isFloating, Parameter, type Tensor, tidy, torch } from '../tensor/index.js';
+import { itemSize, type SavedDType, swapBytes } from './dtypes.js';
 import { inLanes } from './lanes.js';
-import { type MappedFile, partOfMapping } from './mapped.js';
+import type { MappedFile } from './mapped.js';
 import { replaceTensors } from './pickle/tree.js';
 import {
   type AnyTensorRef,
   type MetaRef,
   plainTraits,
   SparseRef,
-  StorageRef,
+  type StorageRef,
   TensorRef,
   type TensorTraits,
 } from './pickle/values.js';
@@ -287,112 +287,4 @@ function withTraits(
   if (parameter) return new Parameter(tensor, requiresGrad);
   if (requiresGrad) tensor.requiresGrad = true;
   return tensor;
-}
-
-/** Bytes of a tensor's storage on the CPU, from `start`. */
-export interface StorageRange {
-  tensor: Tensor;
-  start: number;
-}
-
-export interface SavedStorage {
-  key: string;
-  nbytes: number;
-  /** Its content, in pieces that are copied when they are asked for. */
-  pieces: AsyncIterable<Uint8Array>;
-  /** The same as it lies in memory, where it is large and on the CPU. */
-  direct?: StorageRange;
-}
-
-/** Tensors on their way into a file: describes each, and knows the storages behind them. */
-export class TensorTable {
-  private readonly sources = new Map<string, { ref: StorageRef; tensor: Tensor; start: number }>();
-
-  /** Undefined for what is no tensor. `where()` is its place, for messages. */
-  describe(value: object, where: () => string): TensorRef | undefined {
-    if (!(value instanceof Tensor)) return undefined;
-    if (value.isDisposed)
-      throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${where()} but it was disposed`);
-    const { dtype } = value;
-    if (!isSavedDType(dtype)) throw expected('a tensor that is not quantised', where(), dtype, 'ERR_DTYPE');
-    const { storage, start } = this.storageOf(value, dtype, where);
-    const traits = {
-      // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
-      requiresGrad: value.requiresGrad && value.isLeaf() && !(value instanceof Parameter),
-      parameter: false,
-      conjugated: dtype.startsWith('complex') && value.isConj(),
-      negated: value.isNeg(),
-    };
-    const offset = value.storageOffset() - start / itemSize(dtype);
-    return new TensorRef(storage, dtype, offset, value.shape, value.stride(), traits);
-  }
-
-  private storageOf(tensor: Tensor, dtype: SavedDType, where: () => string): { storage: StorageRef; start: number } {
-    const info = storageInfo(tensor, where);
-    const part = partOfMapping(info.id, ...bytesOf(tensor, itemSize(dtype)));
-    const start = part?.start ?? 0;
-    const nbytes = part ? part.end - part.start : info.nbytes;
-    const typed = hasStorageClass(dtype) ? dtype : 'untyped';
-    const identity = `${info.id} ${start}`;
-    const known = this.sources.get(identity)?.ref;
-    if (known?.dtype === typed) return { storage: known, start };
-    if (known && nbytes > 0) {
-      const problem = `${where()} is ${dtype} but shares its memory with a tensor of ${known.dtype}`;
-      throw new IsotorchError(
-        'ERR_DTYPE',
-        `${problem}, which PyTorch’s format can’t hold. Save a clone() of one of them`,
-      );
-    }
-    const key = known?.key ?? String(this.sources.size);
-    const ref = new StorageRef(key, typed, 'cpu', typed === 'untyped' ? nbytes : Math.floor(nbytes / itemSize(typed)));
-    if (!known) this.sources.set(identity, { ref, tensor, start });
-    return { storage: ref, start };
-  }
-
-  /** Every storage once. */
-  *storages(): Generator<SavedStorage> {
-    for (const { ref, tensor, start } of this.sources.values()) {
-      const { key, nbytes } = ref;
-      const direct = nbytes >= directBytes && tensor.device === 'cpu' ? { tensor, start } : undefined;
-      yield { key, nbytes, pieces: piecesOf(tensor, start, nbytes), ...(direct && { direct }) };
-    }
-  }
-}
-
-/** Sparse and meta tensors have no storage. */
-function storageInfo(tensor: Tensor, where: () => string): { id: bigint; nbytes: number } {
-  try {
-    return tensor.storage();
-  } catch (cause) {
-    if (!(cause instanceof IsotorchError)) throw cause;
-    throw new IsotorchError(cause.code, `Could not save ${where()}: ${cause.message}`, { cause });
-  }
-}
-
-/** The bytes of its storage that a tensor uses, from and to. */
-function bytesOf(tensor: Tensor, size: number): [start: number, end: number] {
-  const start = tensor.storageOffset();
-  const stride = tensor.stride();
-  const last = tensor.shape.reduce((sum, length, i) => sum + (length - 1) * (stride[i] as number), start);
-  return [start * size, (tensor.numel() === 0 ? start : last + 1) * size];
-}
-
-async function* piecesOf(tensor: Tensor, at: number, nbytes: number): AsyncGenerator<Uint8Array> {
-  if (nbytes === 0) return;
-  if (nbytes <= pieceBytes && at === 0) {
-    yield tensor.storage().toBytes().subarray(0, nbytes);
-    return;
-  }
-  using bytes = tidy(() => {
-    let values = tensor.detach();
-    // Bits that change how the storage is read; without them it is seen as it is.
-    if (tensor.dtype.startsWith('complex') && values.isConj()) values = values.conj();
-    if (values.isNeg()) values = values._negView();
-    const size = itemSize(tensor.dtype as SavedDType);
-    return values.asStrided([nbytes / size], [1], at / size).view('uint8');
-  });
-  for (let start = 0; start < nbytes; start += pieceBytes) {
-    using piece = bytes.narrow(0, start, Math.min(pieceBytes, nbytes - start));
-    yield (await piece.toArray()) as Uint8Array;
-  }
 }

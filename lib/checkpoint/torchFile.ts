@@ -10,7 +10,8 @@ import { MappedFile } from './mapped.js';
 import { TensorRef } from './pickle/values.js';
 import { pickle } from './pickle/writer.js';
 import { type ByteSource, openSource } from './source.js';
-import { loadTensors, TensorTable } from './tensors.js';
+import { loadTensors } from './tensors.js';
+import { TensorTable } from './tensorTable.js';
 import { ZipWriter } from './zip/writer.js';
 
 export interface LoadTorchOptions {
@@ -57,19 +58,14 @@ export async function loadFrom(source: ByteSource, options: LoadTorchOptions = {
   const { device = 'cpu', mmap = false, dtype, keys } = options;
   if (mmap && source.path === undefined)
     throw expected('the path of a file', 'file, to map it into memory', source.name);
-  const container = await openContainer(source);
+  using mapped = mmap ? MappedFile.open(source) : undefined;
+  const container = await openContainer(mapped?.source ?? source);
   const object = await container.object();
-  const tree = keys === undefined ? object : onlyKeys(object, keys);
-  const mapped = mmap ? MappedFile.open(source.path as string, source.size) : undefined;
-  try {
-    return await loadTensors(tree, container.where, container, {
-      device,
-      ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
-      ...(mapped ? { mapped } : {}),
-    });
-  } finally {
-    mapped?.close();
-  }
+  return await loadTensors(keys === undefined ? object : onlyKeys(object, keys), container.where, container, {
+    device,
+    ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
+    ...(mapped ? { mapped } : {}),
+  });
 }
 
 function checkOptions({ mmap, dtype, keys }: LoadTorchOptions): void {
@@ -116,7 +112,7 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
  * @example await saveTorch('model.pth', model.stateDict());
  */
 export async function saveTorch(path: string, object: unknown): Promise<void> {
-  const table = new TensorTable();
+  using table = new TensorTable();
   const data = pickle(object, (value, where) => table.describe(value, where));
   await writeFileAtomically(path, async (sink) => {
     // Records, names and order as PyTorch's; the folder's name is free, and the same for every file.

@@ -2,8 +2,9 @@
 // MNIST's 60,000 images are 47 MB so, CIFAR's 154 MB, and a batch is one gather where the data already is, with no
 // worker processes and no copies through JavaScript. A data set never changes; subset, split, resize, to … give new ones.
 // Its tensors stand outside every tidy scope: they live until dispose(), `using` or garbage collection.
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { endianness } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expected, IsotorchError } from '../errors.js';
 import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
 import { type ImageShape, integer } from './arguments.js';
@@ -42,6 +43,8 @@ export interface ArraysInit {
 
 /** Chunk in which whole-set conversions run, to bound their float32 intermediates. */
 const CHUNK = 2048;
+/** Bytes hashed between two turns of the event loop. */
+const HASHED = 1 << 20;
 
 export class ImageDataset<Labels extends Tensor | null = Tensor | null> {
   readonly name: string;
@@ -140,12 +143,21 @@ export class ImageDataset<Labels extends Tensor | null = Tensor | null> {
 
   /** sha256, in hex, of shape, pixels and labels: the same wherever and however they were loaded. Computed once. */
   get contentHash(): string {
-    this.#hash ??= tidy(() => {
-      const hash = createHash('sha256').update(`uint8 [${this.images.shape.join(', ')}]\n`);
-      hash.update(this.images.toArraySync() as Uint8Array);
-      if (this.#labels) hash.update('labels\n').update(littleEndian(this.#labels));
-      return hash.digest('hex');
-    });
+    this.#hash ??= this.#finishHash(this.#beginHash().update(this.images.toArraySync() as Uint8Array));
+    return this.#hash;
+  }
+
+  /** `contentHash`, computed in pieces that let the event loop turn: for a large set. */
+  async hashContent(): Promise<string> {
+    if (this.#hash !== undefined) return this.#hash;
+    const hash = this.#beginHash();
+    const rows = Math.max(1, Math.floor(HASHED / (this.shape[0] * this.shape[1] * this.shape[2])));
+    for (let start = 0; start < this.size; start += rows) {
+      using piece = this.images.narrow(0, start, Math.min(rows, this.size - start));
+      hash.update((await piece.toArray()) as Uint8Array);
+      await turn();
+    }
+    this.#hash = this.#finishHash(hash);
     return this.#hash;
   }
 
@@ -321,6 +333,15 @@ export class ImageDataset<Labels extends Tensor | null = Tensor | null> {
   toString(): string {
     const classes = this.#labels ? `, ${this.classes.length} classes` : ', no labels';
     return `${this.name}: ${this.size} images of ${this.shape.join('×')}${classes}, on ${this.device}`;
+  }
+
+  #beginHash(): Hash {
+    return createHash('sha256').update(`uint8 [${this.images.shape.join(', ')}]\n`);
+  }
+
+  #finishHash(hash: Hash): string {
+    if (this.#labels) hash.update('labels\n').update(littleEndian(this.#labels));
+    return hash.digest('hex');
   }
 
   #needLabels(caller: string): Int32Array {

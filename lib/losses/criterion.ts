@@ -1,5 +1,5 @@
-// The second part of every loss of the family: logits and labels in, the mean loss out. What the losses differ in is the
-// entropic scale E_s that multiplies the logits while training, and nothing else.
+// The second part of every loss of the family: logits and labels in, the mean loss out. What SoftMax and the IsoMax losses
+// differ in is the entropic scale E_s that multiplies the logits while training, and nothing else.
 
 import { IsotorchError } from '../errors.js';
 import { capture, type Tensor, torch } from '../tensor/index.js';
@@ -27,8 +27,13 @@ export function sequentialLoss(logits: Tensor, labels: Tensor, scale: number): T
   return withLabelErrors(logits, labels, () => probabilities.gather(1, labels.unsqueeze(1)).log().mean().neg());
 }
 
+/** bfloat16 and float16 as float32: for criteria that take more of the logits than one operator, which does so itself. */
+export function inFullPrecision(logits: Tensor): Tensor {
+  return logits.dtype === 'bfloat16' || logits.dtype === 'float16' ? logits.to('float32') : logits;
+}
+
 /** What can be told without reading the labels' values. */
-function checkLabels(logits: Tensor, labels: Tensor): void {
+export function checkLabels(logits: Tensor, labels: Tensor): void {
   const shape = logits.shape;
   if (shape.length !== 2 || shape[0] === 0 || shape[1] === 0)
     throw new IsotorchError('ERR_SHAPE', `Expected logits of shape [N, classes] but received [${shape.join(', ')}]`);

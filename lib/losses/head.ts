@@ -15,6 +15,12 @@ export const factory = ({ dtype, device }: HeadOptions): FactoryOptions => ({
   ...(device === undefined ? {} : { device }),
 });
 
+export function checkTemperature(temperature: unknown): number {
+  if (typeof temperature !== 'number' || !(temperature > 0 && Number.isFinite(temperature)))
+    throw expected('a positive number', 'temperature', temperature);
+  return temperature;
+}
+
 /** The first part of a loss: the last layer, features [N, d] → logits [N, classes]. */
 export abstract class Head extends Module {
   readonly numFeatures: number;
@@ -26,11 +32,9 @@ export abstract class Head extends Module {
     super();
     for (const [name, value] of Object.entries({ numFeatures, numClasses }))
       if (!Number.isSafeInteger(value) || value < 1) throw expected('a whole number of 1 or more', name, value);
-    if (typeof temperature !== 'number' || !(temperature > 0 && Number.isFinite(temperature)))
-      throw expected('a positive number', 'temperature', temperature);
     this.numFeatures = numFeatures;
     this.numClasses = numClasses;
-    this.temperature = temperature;
+    this.temperature = checkTemperature(temperature);
   }
 
   readonly #readTemperature = () => this.temperature;

@@ -66,8 +66,13 @@ export class IsoMaxLoss extends Module {
    * @throws ERR_SHAPE or ERR_DTYPE for labels that are not int64 [N]; ERR_INDEX (CPU) for a label that is no class.
    */
   override forward(logits: Tensor, labels: Tensor): Tensor {
+    return this.atScale(logits, labels, this.entropicScale);
+  }
+
+  /** −log softmax(scale·z)_y, averaged, in the form that was chosen. */
+  protected atScale(logits: Tensor, labels: Tensor, scale: number): Tensor {
     const loss = this.sequential ? sequentialLoss : stableLoss;
-    return loss(logits, labels, this.entropicScale);
+    return loss(logits, labels, scale);
   }
 
   override extraRepr(): string {

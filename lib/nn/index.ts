@@ -18,4 +18,4 @@ export { MaxPool2d, type MaxPool2dOptions } from './maxPool2d.js';
 export { type AnyModule, Module } from './module.js';
 export { ModuleList } from './moduleList.js';
 export { Sequential } from './sequential.js';
-export type { LoadOptions, LoadResult, StateDict, StateSource } from './stateDict.js';
+export type { ForeignKeys, LoadOptions, LoadResult, StateDict, StateSource } from './stateDict.js';

@@ -9,7 +9,15 @@ import { flag } from './arguments.js';
 import { type Convert, convert } from './convert.js';
 import { snakeCase } from './names.js';
 import { block } from './print.js';
-import { type LoadOptions, type LoadResult, loadInto, type StateDict, type StateSource, stateOf } from './stateDict.js';
+import {
+  type ForeignKeys,
+  type LoadOptions,
+  type LoadResult,
+  loadInto,
+  type StateDict,
+  type StateSource,
+  stateOf,
+} from './stateDict.js';
 import { traceForward } from './trace.js';
 
 type State = AnyModule | Parameter | Buffer;
@@ -290,6 +298,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   /** Keys of this module's own under which older files hold its state: old name → present name. */
   get legacyKeys(): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  /** Keys of this module's own that other implementations write and that are no tensors here, and what becomes of them. */
+  get foreignKeys(): ForeignKeys {
     return {};
   }
 

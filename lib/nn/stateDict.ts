@@ -30,6 +30,9 @@ export interface LoadResult {
   unexpected: string[];
 }
 
+/** What takes in the tensor of a key, called once everything is known to fit and before anything is changed; null: no use for it. */
+export type ForeignKeys = Readonly<Record<string, ((value: Tensor) => void) | null>>;
+
 interface Place {
   module: AnyModule;
   /** With a dot at the end, or ''. */
@@ -70,11 +73,17 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
   const incoming = keysOf(dict, options);
   const targets = new Map<string, Tensor>();
   const missing: string[] = [];
+  const foreign: [string, unknown, (value: Tensor) => void][] = [];
   for (const { module, path } of places(root)) {
     for (const [old, present] of Object.entries(module.legacyKeys)) {
       if (!incoming.has(path + old) || incoming.has(path + present)) continue;
       incoming.set(path + present, incoming.get(path + old));
       incoming.delete(path + old);
+    }
+    for (const [name, take] of Object.entries(module.foreignKeys)) {
+      const key = path + name;
+      if (take && incoming.has(key)) foreign.push([key, incoming.get(key), take]);
+      incoming.delete(key);
     }
     const version = versionOf(dict, prefix + path);
     for (const [name, tensor] of ownState(module)) {
@@ -83,9 +92,10 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
     }
   }
   const unexpected = [...incoming.keys()].filter((key) => !targets.has(key));
-  const unfit = [...targets].flatMap(([key, tensor]) =>
-    incoming.has(key) ? misfit(key, tensor, incoming.get(key)) : [],
-  );
+  const unfit = [
+    ...[...targets].flatMap(([key, tensor]) => (incoming.has(key) ? misfit(key, tensor, incoming.get(key)) : [])),
+    ...foreign.flatMap(([key, value]) => noTensor(key, value)),
+  ];
   if (unfit.length > 0 || (strict && missing.length + unexpected.length > 0)) {
     throw new IsotorchError(
       'ERR_STATE_DICT',
@@ -98,6 +108,7 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
       ].join('\n'),
     );
   }
+  for (const [, value, take] of foreign) take(value as Tensor);
   torch.noGrad(() => {
     for (const [key, tensor] of targets) {
       const value = incoming.get(key) as Tensor | undefined;
@@ -148,10 +159,14 @@ function versionOf(dict: StateSource, path: string): number | undefined {
 
 const shapeOf = (tensor: Tensor) => `[${tensor.shape.join(', ')}]`;
 
+const noTensor = (key: string, value: unknown): string[] => {
+  if (!(value instanceof Tensor)) return [`not a tensor: ${key} is ${describe(value)}`];
+  return value.isDisposed ? [`disposed: ${key}`] : [];
+};
+
 /** Why the value can't be copied, in a line; none if it can. PyTorch once saved scalars with one dimension: those fit. */
 function misfit(key: string, target: Tensor, value: unknown): string[] {
-  if (!(value instanceof Tensor)) return [`not a tensor: ${key} is ${describe(value)}`];
-  if (value.isDisposed) return [`disposed: ${key}`];
+  if (!(value instanceof Tensor) || value.isDisposed) return noTensor(key, value);
   const sameShape = shapeOf(value) === shapeOf(target) || (target.ndim === 0 && shapeOf(value) === '[1]');
   if (!sameShape) return [`of another shape: ${key} is ${shapeOf(target)} here and ${shapeOf(value)} there`];
   const loses = value.dtype.startsWith('complex') && isFloating(target.dtype);

@@ -1,7 +1,17 @@
 // The ood room's public names: evaluate and its three stages, detectors and activation shapings, the metrics.
 
 export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
+export { ArrayCache, type CacheEntry, type PruneOptions } from './arrays/cache.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
+export { type ArraysContent, arraysKey, hashFile, hashTensors } from './arrays/contentHash.js';
+export {
+  type ArrayName,
+  arrayNames,
+  type ReadArrays,
+  type ReadArraysOptions,
+  readArrays,
+  writeArrays,
+} from './arrays/files.js';
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
 export { percentiles, type Walk } from './arrays/percentiles.js';
 export {

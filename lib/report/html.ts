@@ -62,7 +62,7 @@ ${parts.length > 0 ? parts : markup`<p>No results.</p>`}
 
 /** Number of colour, dash and marker for each loss and model: our losses always have the same. */
 function stylesOf(results: readonly ResultRow[]): (line: { loss: string; model: string }) => number {
-  const fixed = ['softmax', 'isomax', 'isomaxplus'];
+  const fixed = ['softmax', 'isomax', 'isomaxplus', 'dismax', 'logitnorm', 'godin'];
   const styles = new Map<string, number>();
   let next = fixed.length;
   const manyModels = new Set(results.map((row) => row.model)).size > 1;

@@ -8,6 +8,8 @@ const LOSSES: Readonly<Record<string, string>> = {
   isomax: 'IsoMax',
   isomaxplus: 'IsoMax+',
   dismax: 'DisMax',
+  logitnorm: 'LogitNorm',
+  godin: 'G-ODIN',
 };
 
 const SCORES: Readonly<Record<string, { readonly title: string; readonly meaning: string }>> = {
@@ -29,9 +31,16 @@ const SCORES: Readonly<Record<string, { readonly title: string; readonly meaning
 
 /**
  * The score of each loss that its authors recommend: the maximum probability is what a plain network offers, IsoMax goes
- * with the entropic score, IsoMax+ with the minimum distance.
+ * with the entropic score, IsoMax+ with the minimum distance, DisMax with the sum of maximum and mean logit and entropic score.
  */
-const CUSTOMARY: Readonly<Record<string, string>> = { softmax: 'mps', isomax: 'es', isomaxplus: 'mds' };
+const CUSTOMARY: Readonly<Record<string, string>> = {
+  softmax: 'mps',
+  isomax: 'es',
+  isomaxplus: 'mds',
+  dismax: 'mmles',
+  logitnorm: 'mps',
+  godin: 'mps',
+};
 
 export const METRIC_NAMES: Readonly<Record<MetricName, { readonly short: string; readonly long: string }>> = {
   accuracy: { short: 'accuracy', long: 'Share of the known images that are classified rightly.' },

@@ -10,4 +10,4 @@ export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';
 export { Buffer, type NestedArray, Parameter, Tensor, type ToOptions } from './tensor.js';
 export { type Torch, torch } from './torch.js';
-export { canTransfer, readStorage, type Transferred, writeStorage } from './transfer.js';
+export { readStorage, type Transferred, writeStorage } from './transfer.js';

@@ -11,6 +11,7 @@ import {
   dtypes,
   isDType,
   isFloating,
+  type Layout,
   type MemoryFormat,
   type Scalar,
   type TypedArray,
@@ -63,6 +64,11 @@ export class Tensor {
 
   get dtype(): DType {
     return native.dtype(this.handle) as DType;
+  }
+
+  /** How its elements lie in memory: `strided`, or one of the sparse layouts; undefined for another, such as MKL-DNN's. */
+  get layout(): Layout | undefined {
+    return native.layout(this.handle) as Layout | undefined;
   }
 
   get device(): Device {

@@ -10,9 +10,6 @@ export interface Transferred {
   crc: number;
 }
 
-/** Whether there is a checksum to go with it: not in an executable without Node's own zlib. */
-export const canTransfer: boolean = native.canTransferFiles();
-
 /** Fills bytes `start` to `start + length` of the tensor's storage, on the CPU, from byte `offset` of an open file. */
 export async function readStorage(
   { handle }: Tensor,

@@ -1,6 +1,7 @@
 // How a training run begins on disk: which directory, whether it may, with which settings. A run that goes on must do so
 // with the settings it was begun with; what differs is listed.
 
+import { createHash } from 'node:crypto';
 import type { Statistics } from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import { describeEnvironment } from './environment.js';
@@ -61,6 +62,12 @@ function requireSame(before: JsonObject, now: JsonObject, out: string): void {
     'ERR_ARGUMENT',
     `The run in ${out} was begun with other settings, so it cannot go on with these. Use the same or another directory:\n${list.join('\n')}`,
   );
+}
+
+/** SHA-256 of the settings, whatever the order of their keys: a state says by it which run it belongs to. */
+export function hashOf(config: JsonObject): string {
+  const lines = [...flatten(config)].map(([key, value]) => `${key}: ${value}`).sort();
+  return createHash('sha256').update(lines.join('\n')).digest('hex');
 }
 
 /** `training.recipe.epochs` → `4` for every value that is no object. */

@@ -9,10 +9,11 @@ import { type AutocastDevice, autocast, GradScaler } from '../amp/index.js';
 import { saveTorch } from '../checkpoint/index.js';
 import type { BatchOptions, ImageDataset, Statistics } from '../data/index.js';
 import { expected } from '../errors.js';
-import type { Module } from '../nn/index.js';
+import type { PreparedBatch } from '../losses/index.js';
+import { Module } from '../nn/index.js';
 import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
-import { openRun, settingsOf } from './begin.js';
+import { hashOf, openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
 import { type Precision, precisions } from './names.js';
 import { Pace, type Progress } from './pace.js';
@@ -21,9 +22,17 @@ import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
 import { TrainingState } from './state.js';
 import { Steps } from './steps.js';
 
-/** The second part of a loss: logits [B, classes] and labels int64 [B] → the mean loss, a scalar. */
+/**
+ * The second part of a loss: logits [B, classes] and labels int64 [B] → the mean loss, a scalar. One that is a module is in
+ * evaluation mode for held-out images, and in training mode again after them.
+ */
 export interface Criterion {
   forward(logits: Tensor, labels: Tensor): Tensor;
+  /**
+   * What to train on in place of a batch, such as mixed images; the labels are whatever `forward` takes. It runs within the
+   * captured step. A last batch of one image, which can't be mixed with any other, stays as it is.
+   */
+  preprocess?(images: Tensor, labels: Tensor): PreparedBatch;
 }
 
 export interface FitOptions {
@@ -113,7 +122,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const normalize = options.normalize ?? train.statistics;
   const steps = Math.ceil(train.size / batchSize);
 
-  using run = openRun(options, settingsOf(options, recipe, normalize));
+  const config = settingsOf(options, recipe, normalize);
+  using run = openRun(options, config);
   torch.manualSeed(seed);
   const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
   const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
@@ -130,13 +140,17 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const compute: typeof forward =
     precision === 'float32' ? forward : (images, labels) => autocast(kind, precision, () => forward(images, labels));
   using trainStep = new Steps((picks) => {
-    const { images, labels } = loader.gather(picks);
+    const batch = loader.gather(picks);
+    const mix = batch.images.shape[0]! > 1 && criterion.preprocess;
+    const { images, labels, kept } = mix
+      ? mix.call(criterion, batch.images, batch.labels)
+      : { ...batch, kept: batch.labels };
     const { logits, loss } = compute(images, labels);
     optimizer.zeroGrad();
     scaler.scale(loss).backward();
     scaler.step(optimizer);
     scaler.update();
-    meter.add(loss, logits, labels);
+    meter.add(loss, logits, kept);
   }, options.capture);
   using validationStep = new Steps((picks) => {
     torch.noGrad(() => {
@@ -147,7 +161,16 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   }, options.capture);
   const interval = options.progressInterval ?? 250;
   const pace = new Pace({ epochs, steps, interval, onProgress });
-  const state = new TrainingState({ model, optimizer, schedule, scaler, meter, pace, device: train.device });
+  const state = new TrainingState({
+    model,
+    optimizer,
+    schedule,
+    scaler,
+    meter,
+    pace,
+    device: train.device,
+    configHash: hashOf(config),
+  });
   if (run && options.resume && run.hasCheckpoint('state')) await state.load(run.checkpoint('state'));
   const records = run ? run.keepEpochs(state.epoch) : [];
 
@@ -195,6 +218,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   /** Loss and accuracy on held-out images; meaningless when the signal came. */
   async function validate(): Promise<Reading> {
     model.eval();
+    if (criterion instanceof Module) criterion.eval();
     sums.reset();
     pace.begin(0);
     const picks = validationLoader!.picks({ epoch: 0 });
@@ -204,6 +228,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     }
     picks.return();
     pace.validated();
+    if (criterion instanceof Module) criterion.train();
     return await sums.read(` of validation after epoch ${state.epoch + 1}`);
   }
 

@@ -25,15 +25,16 @@ export class Meter {
    * Takes a step's results in, all on the device.
    * @param loss the mean over the batch, a scalar
    * @param logits [B, classes]
-   * @param labels int64 [B]
+   * @param labels int64 [K]: of the first K ≤ B images. The accuracy is theirs, standing for the batch
    */
   add(loss: Tensor, logits: Tensor, labels: Tensor): void {
     torch.noGrad(() =>
       tidy(() => {
         const sums = this.#sums;
-        const images = labels.shape[0]!;
+        const [images, judged] = [logits.shape[0]!, labels.shape[0]!];
         const total = sums.select(0, 0).add(loss.to(sums.dtype), { alpha: images });
-        const correct = logits.argmax(1).eq(labels).sum();
+        const right = logits.narrow(0, 0, judged).argmax(1).eq(labels).sum();
+        const correct = judged === images ? right : right.mul(images / judged);
         sums.select(0, 1).add_(correct);
         sums.select(0, 2).add_(images);
         sums.select(0, 3).add_(total.isfinite());

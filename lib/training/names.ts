@@ -8,7 +8,17 @@ export const datasetNames = ['fashion-mnist', 'mnist', 'kmnist', 'notmnist', 'di
 export const modelNames = ['convnet', 'resnet18', 'resnet34'] as const;
 export type ModelName = (typeof modelNames)[number];
 
-export const lossNames = ['softmax', 'isomax', 'isomaxplus'] as const satisfies LossName[];
+export const lossNames = [
+  'softmax',
+  'isomax',
+  'isomaxplus',
+  'dismax',
+  'logitnorm',
+  'godin',
+] as const satisfies LossName[];
+
+/** Those that the quickstart trains and compares. */
+export const quickstartLosses = ['softmax', 'isomax', 'isomaxplus'] as const satisfies LossName[];
 
 export const scoreNames = ['mps', 'es', 'mds'] as const;
 export type ScoreName = (typeof scoreNames)[number];

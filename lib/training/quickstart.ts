@@ -9,13 +9,13 @@ import { type Environment, type Figure, type ResultRow, saveReport } from '../re
 import { type Device, torch } from '../tensor/index.js';
 import { describeEnvironment } from './environment.js';
 import { type Experiment, evaluateExperiment, trainExperiment } from './experiment.js';
-import { lossNames, type ScoreName, type UnknownName } from './names.js';
+import { quickstartLosses, type ScoreName, type UnknownName } from './names.js';
 import type { Progress } from './pace.js';
 import { type RecipeChanges, recipes } from './recipes.js';
 import { type EpochRecord, type JsonObject, RunDirectory } from './runDirectory.js';
 import { setsAtHand } from './unknowns.js';
 
-type LossName = (typeof lossNames)[number];
+type LossName = (typeof quickstartLosses)[number];
 
 export interface QuickstartOptions {
   /** @default 'runs/quickstart' */
@@ -71,7 +71,7 @@ export async function quickstart(options: QuickstartOptions = {}): Promise<Quick
   const device = options.device ?? torch.accelerator() ?? 'cpu';
   using root = resume ? RunDirectory.resume(out) : RunDirectory.create(out, { overwrite: true });
   if (!resume) {
-    for (const loss of lossNames) RunDirectory.create(root.file(loss), { overwrite: true }).close();
+    for (const loss of quickstartLosses) RunDirectory.create(root.file(loss), { overwrite: true }).close();
     root.writeConfig((await makePlan(options)) as unknown as JsonObject);
   }
   const { experiment, changes, unknown } = root.config() as unknown as Plan;
@@ -79,7 +79,7 @@ export async function quickstart(options: QuickstartOptions = {}): Promise<Quick
   root.writeEnvironment(environment);
   const epochs = changes.epochs ?? recipes[experiment.recipe].epochs;
 
-  for (const loss of lossNames) {
+  for (const loss of quickstartLosses) {
     const run = root.file(loss);
     const { stopped } = await trainExperiment(
       { ...experiment, loss },
@@ -99,7 +99,7 @@ export async function quickstart(options: QuickstartOptions = {}): Promise<Quick
 
   const results: ResultRow[] = [];
   const figures: Figure[] = [];
-  for (const loss of lossNames) {
+  for (const loss of quickstartLosses) {
     try {
       const evaluation = await evaluateExperiment(
         { run: root.file(loss), checkpoint: 'last' },

@@ -1,6 +1,7 @@
 // Everything that a training run needs to go on as if it had never stopped: weights, optimizer, schedule, where it stood,
-// sums of the epoch in hand, the loss scaling, and the state of the random numbers of CPU and device. One file, written atomically, in PyTorch's format: Python
-// reads it with torch.load(path, weights_only=True) and finds the weights under 'model'.
+// sums of the epoch in hand, the loss scaling, and the state of the random numbers of CPU and device. The loader's place follows
+// from epoch, step and seed. One file, written atomically, in PyTorch's format: Python reads it with torch.load(path,
+// weights_only=True) and finds the weights under 'model'.
 
 import type { GradScaler } from '../amp/index.js';
 import { loadTorch, saveTorch } from '../checkpoint/index.js';
@@ -20,6 +21,8 @@ export interface TrainingParts {
   readonly pace: Pace;
   /** The model's. */
   readonly device: Device;
+  /** Of the settings: `hashOf(config)`. */
+  readonly configHash: string;
 }
 
 const FORMAT = 'isotorch training state';
@@ -46,10 +49,11 @@ export class TrainingState {
   }
 
   async save(path: string): Promise<void> {
-    const { model, optimizer, schedule, scaler, meter, pace, device } = this.#parts;
+    const { model, optimizer, schedule, scaler, meter, pace, device, configHash } = this.#parts;
     const content = {
       format: FORMAT,
       version: VERSION,
+      config_hash: configHash,
       epoch: this.epoch,
       step: this.step,
       seconds: pace.seconds,
@@ -71,14 +75,21 @@ export class TrainingState {
 
   /**
    * Puts everything back as it was when `path` was saved.
-   * @throws ERR_FORMAT when the file is no training state; ERR_STATE_DICT when it belongs to another model or optimizer
+   * @throws ERR_FORMAT when the file is no training state; ERR_STATE_DICT when it belongs to other settings, or to
+   *   another model or optimizer
    */
   async load(path: string): Promise<void> {
-    const { model, optimizer, schedule, scaler, meter, pace, device } = this.#parts;
+    const { model, optimizer, schedule, scaler, meter, pace, device, configHash } = this.#parts;
     const file = await loadTorch<Map<string, unknown>>(path, { device });
     try {
       if (!(file instanceof Map) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
         throw new IsotorchError('ERR_FORMAT', `${path} is not a training state of version ${VERSION} of isotorch`);
+      if (file.get('config_hash') !== configHash)
+        throw new IsotorchError(
+          'ERR_STATE_DICT',
+          `${path} was saved by a run with other settings (config hash ${String(file.get('config_hash')).slice(0, 12)}… instead of ` +
+            `${configHash.slice(0, 12)}…): was it copied from another run directory?`,
+        );
       model.loadStateDict(file.get('model') as Map<string, Tensor>);
       optimizer.loadStateDict(file.get('optimizer') as OptimizerStateSource);
       schedule?.loadStateDict(file.get('schedule') as Map<string, unknown>);

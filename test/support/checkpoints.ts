@@ -86,23 +86,14 @@ function unusual(tensor: Tensor, walk: (value: unknown) => unknown): unknown {
 
 /** The parts of a sparse tensor; undefined for others. */
 function sparseParts(tensor: Tensor): { layout: Layout; parts: unknown[] } | undefined {
-  const attempt = <T>(act: () => T): T | undefined => {
-    try {
-      return act();
-    } catch {
-      return undefined;
-    }
-  };
-  if (attempt(() => tensor.storage())) return undefined;
-  const coo = attempt(() => [tensor._indices(), tensor._values(), tensor.isCoalesced()]);
-  if (coo) return { layout: 'sparse_coo', parts: coo };
-  const row = attempt(() => [tensor.crowIndices(), tensor.colIndices(), tensor.values()] as const);
-  const parts = row ?? ([tensor.ccolIndices(), tensor.rowIndices(), tensor.values()] as const);
-  const blocks = parts[2].ndim === 3;
-  return {
-    layout: row ? (blocks ? 'sparse_bsr' : 'sparse_csr') : blocks ? 'sparse_bsc' : 'sparse_csc',
-    parts: [...parts],
-  };
+  const { layout } = tensor;
+  if (layout === undefined || layout === 'strided') return undefined;
+  if (layout === 'sparse_coo') return { layout, parts: [tensor._indices(), tensor._values(), tensor.isCoalesced()] };
+  const indices =
+    layout === 'sparse_csr' || layout === 'sparse_bsr'
+      ? [tensor.crowIndices(), tensor.colIndices()]
+      : [tensor.ccolIndices(), tensor.rowIndices()];
+  return { layout, parts: [...indices, tensor.values()] };
 }
 
 /** json.dumps of the plain values that sets hold. */

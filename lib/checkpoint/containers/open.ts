@@ -7,9 +7,12 @@ import { StreamContainer } from './stream.js';
 import { TarContainer } from './tar.js';
 import { ZipContainer } from './zip.js';
 
-/** @throws ERR_FORMAT if it is no file of torch.save, saying what it is. */
-export async function openContainer(source: ByteSource): Promise<Container> {
+/**
+ * @param scripts whether TorchScript may be opened too, to look at what its pickle describes
+ * @throws ERR_FORMAT if it is no file of torch.save, saying what it is.
+ */
+export async function openContainer(source: ByteSource, scripts = false): Promise<Container> {
   const format = await detectFormat(source);
-  if (format === 'zip') return await ZipContainer.open(source);
+  if (format === 'zip') return await ZipContainer.open(source, scripts);
   return format === 'stream' ? new StreamContainer(source) : new TarContainer(source);
 }

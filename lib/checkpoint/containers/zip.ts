@@ -29,9 +29,9 @@ export class ZipContainer implements Container {
     this.where = `${source.name}: ${root}data.pkl`;
   }
 
-  static async open(source: ByteSource): Promise<ZipContainer> {
+  static async open(source: ByteSource, scripts = false): Promise<ZipContainer> {
     const zip = await ZipReader.open(source);
-    const root = expectStateArchive(source, [...zip.entries.keys()]);
+    const root = expectStateArchive(source, [...zip.entries.keys()], scripts);
     const text = async (name: string) => {
       const entry = zip.entries.get(root + name);
       return (
@@ -43,7 +43,8 @@ export class ZipContainer implements Container {
     };
     const bad = (problem: string) => new IsotorchError('ERR_FORMAT', `${source.name}: ${problem}`);
     const version = await text('version');
-    if (version !== undefined && !(Number(version) >= 1 && Number(version) <= newestVersion)) {
+    // A script's version counts something else: its operators.
+    if (!scripts && version !== undefined && !(Number(version) >= 1 && Number(version) <= newestVersion)) {
       throw bad(
         `expected a version from 1 to ${newestVersion} in record "version" but found ${JSON.stringify(version)}`,
       );

@@ -3,26 +3,9 @@
 // in the pickle. What the pickles hold is in NumPy's `arraydescr_reduce`, `gentype_reduce` and `array_reduce`.
 
 import { itemSize, type SavedDType, swapBytes } from '../dtypes.js';
+import { numpyDTypes } from '../numpy/dtypes.js';
 import { encodeText, narrow } from './text.js';
 import { Complex, isTuple, plainTraits, RuleError, StorageRef, TensorRef } from './values.js';
-
-/** NumPy's codes, a kind and the bytes of an item. */
-const dtypes: Readonly<Record<string, SavedDType>> = {
-  b1: 'bool',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  c8: 'complex64',
-  c16: 'complex128',
-};
 
 /** `numpy.dtype`, made in two steps: by its code, and by BUILD with its byte order. */
 export class NumpyDType {
@@ -35,11 +18,11 @@ export class NumpyDType {
 export function numpyDType([code]: readonly unknown[]): NumpyDType {
   const match = typeof code === 'string' ? /^([<>=|]?)(.*)$/s.exec(code) : null;
   const name = match?.[2] as string;
-  if (match === null || !Object.hasOwn(dtypes, name)) {
+  if (match === null || !Object.hasOwn(numpyDTypes, name)) {
     const shown = typeof code === 'string' ? ` ${JSON.stringify(code.slice(0, 20))}` : '';
     throw new RuleError(`NumPy’s dtype${shown} can’t be read: only numbers of up to 64 bits a part and booleans can`);
   }
-  const made = new NumpyDType(dtypes[name] as SavedDType);
+  const made = new NumpyDType(numpyDTypes[name] as SavedDType);
   made.bigEndian = match[1] === '>';
   return made;
 }

@@ -8,27 +8,29 @@ import { op } from './opcodes.js';
 import { encodeLong, encodeText } from './text.js';
 import { maxDepth } from './tree.js';
 import {
+  type AnyTensorRef,
   Complex,
+  isTensorRef,
   isTuple,
+  MetaRef,
   OrderedDict,
+  SparseRef,
   type StorageRef,
-  TensorRef,
+  type TensorRef,
   TorchDevice,
   TorchDType,
   TorchLayout,
   TorchSize,
+  torchSize,
 } from './values.js';
 
 /** What to write for an object that is a tensor, else undefined. `where()` is its place, such as `object["weight"]`. */
-export type DescribeTensor = (value: object, where: () => string) => TensorRef | undefined;
+export type DescribeTensor = (value: object, where: () => string) => AnyTensorRef | undefined;
 
 /**
  * @throws ERR_ARGUMENT, naming the place, for what a checkpoint can't hold: undefined, functions, instances of classes.
  */
-export function pickle(
-  object: unknown,
-  describeTensor: DescribeTensor = (value) => (value instanceof TensorRef ? value : undefined),
-): Uint8Array {
+export function pickle(object: unknown, describeTensor: DescribeTensor = () => undefined): Uint8Array {
   return new PickleWriter(describeTensor).dump(object);
 }
 
@@ -75,8 +77,10 @@ class PickleWriter {
     if (this.recall(value)) return;
     if (this.path.length > maxDepth)
       throw expected(`objects nested at most ${maxDepth} deep`, this.path.slice(0, 4).join(''), value);
-    const tensor = this.describeTensor(value, () => this.path.join(''));
-    if (tensor) this.tensor(value, tensor);
+    const tensor = isTensorRef(value) ? value : this.describeTensor(value, () => this.path.join(''));
+    if (tensor instanceof SparseRef) this.sparse(value, tensor);
+    else if (tensor instanceof MetaRef) this.meta(value, tensor);
+    else if (tensor) this.tensor(value, tensor);
     else if (value instanceof TorchSize) this.call(value, 'torch', 'Size', [Object.freeze([...value])]);
     else if (isTuple(value)) this.tuple(value);
     else if (Array.isArray(value)) this.list(value);
@@ -222,6 +226,19 @@ class PickleWriter {
     this.out.byte(op.TUPLE);
     this.out.byte(op.REDUCE);
     this.put(value);
+  }
+
+  /** `_rebuild_sparse_tensor(layout, parts)` */
+  private sparse(value: object, { layout, indices, values, size, coalesced }: SparseRef): void {
+    const shape = torchSize(size);
+    const parts = [...indices, values, shape, ...(coalesced === null ? [] : [coalesced])];
+    this.call(value, 'torch._utils', '_rebuild_sparse_tensor', [TorchLayout.of(layout), Object.freeze(parts)]);
+  }
+
+  /** `_rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad)` */
+  private meta(value: object, { dtype, size, stride, traits }: MetaRef): void {
+    const args = [TorchDType.of(dtype), Object.freeze([...size]), Object.freeze([...stride]), traits.requiresGrad];
+    this.call(value, 'torch._utils', '_rebuild_meta_tensor_no_storage', args);
   }
 
   private storage({ dtype, key, location, numel }: StorageRef): void {

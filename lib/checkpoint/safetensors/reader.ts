@@ -5,6 +5,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { inLanes } from '../lanes.js';
+import { MappedFile } from '../mapped.js';
 import { type ByteSource, openSource } from '../source.js';
 import { directBytes } from '../tensors.js';
 import { chunksOf, readAhead } from './chunks.js';
@@ -86,14 +87,11 @@ export async function openSafetensors(
 
 export class SafetensorsFile implements AsyncDisposable {
   private closed = false;
-  /** The mapped file as elements of each dtype. */
-  private readonly elements = new Map<DType, Tensor>();
 
   private constructor(
     private readonly source: ByteSource,
     private readonly header: Header,
-    /** All bytes of the file. */
-    private readonly mapping: Tensor | undefined,
+    private readonly mapped: MappedFile | undefined,
   ) {}
 
   /** Takes the source over: it is closed here, or when this fails. */
@@ -101,8 +99,7 @@ export class SafetensorsFile implements AsyncDisposable {
     try {
       const header = await readHeader(source);
       // Its size was checked against the header; LibTorch refuses files that have become shorter since.
-      const mapping = mmap ? torch.fromFile(source.name, false, source.size, { dtype: 'uint8' }) : undefined;
-      return new SafetensorsFile(source, header, mapping);
+      return new SafetensorsFile(source, header, mmap ? MappedFile.open(source) : undefined);
     } catch (error) {
       await source.close();
       throw error;
@@ -167,8 +164,7 @@ export class SafetensorsFile implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.mapping?.dispose();
-    for (const tensor of this.elements.values()) tensor.dispose();
+    this.mapped?.close();
     await this.source.close();
   }
 
@@ -200,9 +196,9 @@ export class SafetensorsFile implements AsyncDisposable {
       );
     try {
       for (const entry of entries) this.expectDType(entry);
-      if (this.mapping) {
+      if (this.mapped) {
         for (const entry of entries) {
-          const tensor = this.map(entry, this.mapping);
+          const tensor = this.map(entry, this.mapped);
           if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
         }
       } else {
@@ -268,38 +264,17 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /** A window onto the mapped file, or a copy where its place suits no tensor of this dtype. */
-  private map(entry: Entry, file: Tensor): Tensor {
+  private map(entry: Entry, file: MappedFile): Tensor {
     const dtype = this.expectDType(entry);
     const { start, end, shape, stored } = entry;
-    const size = stored.bits / 8;
     return tidy(() => {
+      const bytes = file.range(start, end - start);
       // LibTorch's kernels rely on it.
-      if (
-        dtype === 'bool' &&
-        file
-          .narrow(0, start, end - start)
-          .gt(1)
-          .any()
-          .item()
-      )
-        throw this.badBoolean(entry);
-      if (start % size !== 0)
-        return file
-          .narrow(0, start, end - start)
-          .clone()
-          .view(dtype)
-          .view(shape);
+      if (dtype === 'bool' && bytes.gt(1).any().item()) throw this.badBoolean(entry);
+      if (start % (stored.bits / 8) !== 0) return bytes.clone().view(dtype).view(shape);
       // set_() and not a view of the file's bytes: views would share one version counter, and a change to one tensor would
       // count as a change to all of them in autograd's eyes.
-      let elements = this.elements.get(dtype);
-      if (!elements) {
-        elements = file
-          .narrow(0, 0, file.numel() - (file.numel() % size))
-          .view(dtype)
-          .keep();
-        this.elements.set(dtype, elements);
-      }
-      return torch.empty([0], { dtype }).set_(elements, start / size, shape, stridesOf(shape));
+      return torch.empty([0], { dtype }).set_(bytes.view(dtype), 0, shape, stridesOf(shape));
     });
   }
 

@@ -2,9 +2,10 @@
 // by name; a header padded to 8 bytes. So the data of every dtype lie at a multiple of its size and can be mapped.
 
 import { expected, IsotorchError } from '../../errors.js';
-import { Tensor, tidy } from '../../tensor/index.js';
+import { Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
-import { directBytes, pieceBytes } from '../tensors.js';
+import { directBytes } from '../tensors.js';
+import { valueBytes } from '../valueBytes.js';
 import { type Stored, storedFor } from './dtypes.js';
 import { metadataKey, writeHeader } from './header.js';
 import { SafetensorsDict } from './reader.js';
@@ -67,7 +68,7 @@ export async function saveSafetensors(
       if (tensor.isDisposed) throw disposed(name);
       const start = (tensor.storageOffset() * stored.bits) / 8;
       if (sink.writeFrom && nbytes >= directBytes && isPlain(tensor)) await sink.writeFrom(tensor, start, nbytes);
-      else for await (const piece of piecesOf(tensor, nbytes)) await sink.write(piece);
+      else for await (const piece of valueBytes(tensor)) await sink.write(piece);
     }
   });
 }
@@ -114,17 +115,3 @@ const isPlain = (tensor: Tensor): boolean =>
   tensor.isContiguous() &&
   !tensor.isNeg() &&
   !(tensor.dtype.startsWith('complex') && tensor.isConj());
-
-/** The values in order, copied when they are asked for. */
-async function* piecesOf(tensor: Tensor, nbytes: number): AsyncGenerator<Uint8Array> {
-  if (nbytes === 0) return;
-  using bytes = tidy(() => {
-    let values = tensor.detach();
-    if (tensor.dtype.startsWith('complex')) values = values.resolveConj();
-    return values.resolveNeg().contiguous().view([-1]).view('uint8');
-  });
-  for (let start = 0; start < nbytes; start += pieceBytes) {
-    using piece = bytes.narrow(0, start, Math.min(pieceBytes, nbytes - start));
-    yield (nbytes <= pieceBytes ? piece.toArraySync() : await piece.toArray()) as Uint8Array;
-  }
-}

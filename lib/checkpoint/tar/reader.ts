@@ -1,5 +1,6 @@
-// Reads tar archives as Python's tarfile writes them: ustar headers, with extended ones (pax) before a file whose time or name
-// does not fit. Nothing is unpacked; a file is a range of the archive. The format is POSIX.1-2001, "pax Interchange Format".
+// Reads tar archives as Python's tarfile writes them: ustar headers, with extended ones (pax, or GNU's for names) before a file
+// whose time or name does not fit. Nothing is unpacked; a file is a range of the archive. The format is POSIX.1-2001, "pax
+// Interchange Format".
 
 import { IsotorchError } from '../../errors.js';
 import type { ByteSource } from '../source.js';
@@ -10,18 +11,20 @@ export interface TarMember {
 }
 
 const block = 512;
-/** A checkpoint has four; others are archives of something else. */
-const maxMembers = 1000;
 const maxExtended = 1 << 16;
 
-/** Files by name. @throws ERR_FORMAT, saying what is wrong with the archive and at which byte. */
-export async function readTar(source: ByteSource): Promise<Map<string, TarMember>> {
+/**
+ * Files by name.
+ * @param maxMembers a checkpoint has four; others are archives of something else
+ * @throws ERR_FORMAT, saying what is wrong with the archive and at which byte
+ */
+export async function readTar(source: ByteSource, maxMembers = 1000): Promise<Map<string, TarMember>> {
   const members = new Map<string, TarMember>();
   let extended = new Map<string, string>();
   for (let at = 0, headers = 0; at < source.size; headers++) {
     const bad = (problem: string) =>
       new IsotorchError('ERR_FORMAT', `${source.name}: not a sound tar archive: byte ${at}: ${problem}`);
-    if (headers > maxMembers) throw bad(`more than ${maxMembers} files are no checkpoint’s`);
+    if (headers > maxMembers) throw bad(`it has more than ${maxMembers} files`);
     if (at + block > source.size) throw bad('it ends within a header; it may be cut off');
     const bytes = await source.read(at, block);
     const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -37,6 +40,9 @@ export async function readTar(source: ByteSource): Promise<Map<string, TarMember
       const records = paxRecords(await source.read(offset, size));
       if (records === undefined) throw bad('an extended header can’t be read');
       if (type === 'x') extended = records;
+    } else if (type === 'L') {
+      if (size > maxExtended) throw bad(`a name of ${size} bytes`);
+      extended = new Map([['path', text(Buffer.from(await source.read(offset, size)))]]);
     } else {
       const name = extended.get('path') ?? fullName(header);
       extended = new Map();
@@ -46,12 +52,15 @@ export async function readTar(source: ByteSource): Promise<Map<string, TarMember
         if (members.has(name)) throw bad(`there are two files named ${JSON.stringify(name)}`);
         members.set(name, { offset, size });
       } else if (type !== '5') {
-        throw bad(`${JSON.stringify(name)} is a link, a device or of another kind that no checkpoint has`);
+        throw bad(`${JSON.stringify(name)} is a link, a device or of another kind that is not read`);
       }
     }
     at = offset + Math.ceil(size / block) * block;
   }
-  return members;
+  throw new IsotorchError(
+    'ERR_FORMAT',
+    `${source.name}: not a sound tar archive: it ends without the block of zeros that closes it; it may be cut off`,
+  );
 }
 
 const text = (bytes: Buffer): string => {

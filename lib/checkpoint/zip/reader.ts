@@ -29,6 +29,8 @@ export interface ZipEntry {
   readonly compressedSize: number;
   /** Bytes of content. */
   readonly size: number;
+  /** In bytes. */
+  readonly nameLength: number;
   readonly headerOffset: number;
   /** Where the next entry or the directory starts: nothing of this entry lies there or beyond. */
   readonly end: number;
@@ -122,9 +124,10 @@ export class ZipReader {
     const at = entry.headerOffset;
     const say = (problem: string) => bad(this.source, `entry ${JSON.stringify(entry.name)}, byte ${at}: ${problem}`);
     // What follows a large entry is far away: nothing around its header is worth reading along.
-    const read = (offset: number, length: number) =>
-      entry.compressedSize < farApart ? this.source.read(offset, length) : this.source.readRange(offset, length);
-    const header = view(await read(at, localHeader.length));
+    const length = Math.min(localHeader.length + entry.nameLength, this.source.size - at);
+    const header = view(
+      await (entry.compressedSize < farApart ? this.source.read(at, length) : this.source.readRange(at, length)),
+    );
     if (header.readUInt32LE(0) !== localHeader.signature) throw say('expected an entry here');
     const entryFlags = header.readUInt16LE(6);
     const streamed = (entryFlags & flags.descriptor) !== 0;
@@ -141,8 +144,9 @@ export class ZipReader {
     const start = at + localHeader.length + nameLength + header.readUInt16LE(28);
     if (start + entry.compressedSize > entry.end)
       throw say(`its ${entry.compressedSize} bytes overlap what follows at byte ${entry.end}`);
-    const name = decodeName(await read(at + localHeader.length, nameLength));
-    if (name !== entry.name) throw say(`its header calls it ${JSON.stringify(name)}`);
+    const name = decodeName(header.subarray(localHeader.length, localHeader.length + nameLength));
+    if (nameLength !== entry.nameLength || name !== entry.name)
+      throw say(`its header calls it ${JSON.stringify(name)}`);
     return start;
   }
 
@@ -265,6 +269,7 @@ function parseDirectory(source: ByteSource, bytes: Uint8Array, { offset, count }
     const nameEnd = at + centralHeader.length + nameLength;
     const entry: Mutable<ZipEntry> = {
       name: decodeName(directory.subarray(at + centralHeader.length, nameEnd)),
+      nameLength,
       method: directory.readUInt16LE(at + 10),
       flags: directory.readUInt16LE(at + 8),
       crc: directory.readUInt32LE(at + 16),

@@ -7,7 +7,7 @@
 import { crc32 } from 'node:zlib';
 import { expected } from '../../errors.js';
 import type { ByteSink } from '../atomicFile.js';
-import type { StorageRange } from '../tensors.js';
+import type { StorageRange } from '../tensorTable.js';
 import {
   centralHeader,
   dataDescriptor,

@@ -1,6 +1,7 @@
 // `isotorch convert`: a checkpoint into another format or precision, or with other names.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { bytesInWords } from '../../sizes.js';
 import type { DType } from '../../tensor/index.js';
 
 interface ConvertFlags {
@@ -59,6 +60,5 @@ async function convert(input: string, output: string, flags: ConvertFlags): Prom
   for (const [one, other] of copied)
     process.stderr.write(`Written apart, though they shared memory: ${one}, ${other}\n`);
   const kind = to === 'torch' ? 'for torch.load' : 'safetensors';
-  const size = nbytes < 1e6 ? `${Math.ceil(nbytes / 1e3)} kB` : `${(nbytes / 1e6).toFixed(1)} MB`;
-  process.stdout.write(`${output}: ${kind}, ${tensors} tensor${tensors === 1 ? '' : 's'}, ${size}\n`);
+  process.stdout.write(`${output}: ${kind}, ${tensors} tensor${tensors === 1 ? '' : 's'}, ${bytesInWords(nbytes)}\n`);
 }

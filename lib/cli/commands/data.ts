@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
 import type { DatasetName } from '../../data/index.js';
+import { bytesInWords } from '../../sizes.js';
 import { datasetNames } from '../../training/names.js';
 import { ProgressPrinter } from '../progress.js';
 
@@ -46,7 +47,7 @@ async function list({ json }: { json?: boolean }): Promise<void> {
   for (const { name, title, licence, train, test, bytes } of sets) {
     const folder = train ?? test;
     const splits = train && test ? '' : train ? ' (training images only)' : ' (test images only)';
-    const where = folder ? `${folder}${splits}, ${megabytes(bytes)}` : `not here: isotorch data get ${name}`;
+    const where = folder ? `${folder}${splits}, ${bytesInWords(bytes)}` : `not here: isotorch data get ${name}`;
     process.stdout.write(`${name.padEnd(14)}${title}; ${licence}\n${' '.repeat(14)}${where}\n`);
   }
 }
@@ -70,8 +71,4 @@ async function bytesIn(folder: string | null): Promise<number> {
   const files = (await readdir(folder)).filter((name) => /-(images|labels)-idx\d|^digits\.csv/.test(name));
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

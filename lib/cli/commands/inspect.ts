@@ -2,10 +2,11 @@
 
 import { Command } from 'commander';
 import type { CheckpointInspection, CheckpointNode } from '../../checkpoint/index.js';
+import { bytesInWords } from '../../sizes.js';
 
 const help = `
-It reads files of torch.save (.pt, .pth, .th, .ckpt, .bin) and safetensors; their bytes tell what they are,
-not their names. Nothing in a file is executed. TorchScript models, exported programs and other files that
+It reads files of torch.save (.pt, .pth, .th, .ckpt, .bin), safetensors, TorchScript modules and .pt2
+packages; their bytes tell what they are, not their names. Nothing in a file is executed. Other files that
 are mistaken for checkpoints are named.
 
 Examples:
@@ -33,14 +34,20 @@ interface Line {
   readonly columns: readonly string[];
 }
 
+const kinds: Readonly<Record<CheckpointInspection['format'], string>> = {
+  torch: 'a file of torch.save',
+  safetensors: 'safetensors',
+  torchscript: 'a TorchScript module',
+  package: 'an exported or compiled program',
+};
+
 function render(file: string, { format, metadata, tensors, elements, nbytes, tree }: CheckpointInspection): string {
-  const kind = format === 'torch' ? 'a file of torch.save' : 'safetensors';
-  const totals = `${count(tensors, 'tensor')}, ${count(elements, 'element')}, ${bytes(nbytes)}`;
+  const totals = `${tensors > 0 || format !== 'package' ? `${count(tensors, 'tensor')}, ${count(elements, 'element')}, ` : ''}${bytesInWords(nbytes)}`;
   const texts = Object.entries(metadata).map(([name, text]) => `  ${printable(name)} = ${printable(text)}`);
   const lines = [...linesOf(tree)];
   const width = Math.min(60, Math.max(0, ...lines.map(({ name }) => name.length)));
   return [
-    `${file}: ${kind}, ${totals}`,
+    `${file}: ${kinds[format]}, ${totals}`,
     ...(texts.length > 0 ? ['metadata', ...texts] : []),
     ...lines.map(({ name, columns }) => {
       const [first = '', second = '', third] = columns;
@@ -53,12 +60,14 @@ function render(file: string, { format, metadata, tensors, elements, nbytes, tre
 function* linesOf(node: CheckpointNode, name = '', depth = 0): Generator<Line> {
   const label = '  '.repeat(Math.max(0, depth - 1)) + printable(name);
   if (node.type === 'tensor') {
-    yield { name: label, columns: [node.dtype, `[${node.shape.join(', ')}]`, bytes(node.nbytes)] };
+    yield { name: label, columns: [node.dtype, `[${node.shape.join(', ')}]`, bytesInWords(node.nbytes)] };
   } else if (node.type === 'value') {
     yield { name: label, columns: [printable(node.value)] };
   } else {
     const what =
-      node.name === undefined ? `${node.type} of ${node.entries.length}` : `unknown: ${printable(node.name)}`;
+      node.name === undefined
+        ? `${node.type} of ${node.entries.length}`
+        : `${node.name.startsWith('__torch__.') ? '' : 'unknown: '}${printable(node.name)}`;
     if (depth > 0 || node.name !== undefined) yield { name: label, columns: [what] };
     for (const [key, child] of node.entries) yield* linesOf(child, key, depth + 1);
   }
@@ -69,9 +78,3 @@ const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control
 
 const count = (number: number, what: string): string =>
   `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;
-
-function bytes(number: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const power = number < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(number) / 3));
-  return `${power === 0 ? number : (number / 1000 ** power).toFixed(1)} ${units[power]}`;
-}

@@ -1,8 +1,7 @@
 // `isotorch quickstart`: the paper's effect in a few minutes.
 
 import { Command, Option } from 'commander';
-import type { LossName } from '../../losses/index.js';
-import { lossNames } from '../../training/names.js';
+import { quickstartLosses } from '../../training/names.js';
 import { whole } from '../arguments.js';
 import { Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -57,9 +56,9 @@ async function start(flags: QuickstartFlags): Promise<void> {
   const signal = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
   const { quickstart } = await import('../../training/quickstart.js');
   const { lossTitle, renderTable, supportsColour } = await import('../../report/index.js');
-  const width = Math.max(...lossNames.map((loss) => lossTitle(loss).length));
-  const label = (loss: LossName): string =>
-    `${lossTitle(loss).padEnd(width)} ${lossNames.indexOf(loss) + 1}/${lossNames.length}`;
+  const width = Math.max(...quickstartLosses.map((loss) => lossTitle(loss).length));
+  const label = (loss: (typeof quickstartLosses)[number]): string =>
+    `${lossTitle(loss).padEnd(width)} ${quickstartLosses.indexOf(loss) + 1}/${quickstartLosses.length}`;
   const result = await quickstart({
     ...{ out, epochs, seed, resume, data, device: device as 'cpu' | undefined, signal },
     log: (message) => progress.line(message),

@@ -20,6 +20,8 @@ export interface DistanceHead {
   readonly kind: 'distance';
   /** [C, D] */
   readonly prototypes: Tensor;
+  /** The head of `losses` that this is, where it is one: what a file needs so that it can be made again. */
+  readonly module?: IsoMaxHead | IsoMaxPlusHead;
   forward(features: Tensor): Tensor;
 }
 
@@ -52,7 +54,7 @@ export function headOf(module: Module): ClassifierHead {
   if (module instanceof Linear || (module instanceof SoftMaxHead && module.temperature === 1))
     return { kind: 'affine', weight: module.weight, bias: module.bias ?? null, forward };
   if (module instanceof IsoMaxHead || module instanceof IsoMaxPlusHead)
-    return { kind: 'distance', prototypes: module.prototypes, forward };
+    return { kind: 'distance', prototypes: module.prototypes, module, forward };
   if (typeof module?.forward !== 'function') throw expected('a module', 'head', module);
   return { kind: 'other', forward };
 }

@@ -2,19 +2,14 @@
 // held. `%3` is a tensor of the step, `@5` one from outside.
 
 import { native } from '../../native.js';
+import { bytesInWords } from '../../sizes.js';
 import type { StepRecord } from './record.js';
 
 const place = (value: number | null): string => (value === null ? '–' : value >= 0 ? `%${value}` : `@${~value}`);
 
-export function bytes(count: number): string {
-  if (count < 1e3) return `${count} B`;
-  const [unit, name] = count < 1e6 ? [1e3, 'kB'] : count < 1e9 ? [1e6, 'MB'] : [1e9, 'GB'];
-  return `${(count / unit).toFixed(1)} ${name}`;
-}
-
 export function inspectRecord({ id, signature, replays }: StepRecord): string {
   const { instructions, inputs, outside, outputs, peakBytes, graph } = native.describeRecord(id);
-  const head = `inputs ${signature.replace(/;$/, '') || 'none'}${inputs === 0 ? '' : ` (%0${inputs > 1 ? ` … %${inputs - 1}` : ''})`}; ${instructions.length} instructions; ${outside} tensors from outside; at most ${bytes(peakBytes)}; replayed ${replays} times${graph === '' ? '' : `; ${graph}`}`;
+  const head = `inputs ${signature.replace(/;$/, '') || 'none'}${inputs === 0 ? '' : ` (%0${inputs > 1 ? ` … %${inputs - 1}` : ''})`}; ${instructions.length} instructions; ${outside} tensors from outside; at most ${bytesInWords(peakBytes)}; replayed ${replays} times${graph === '' ? '' : `; ${graph}`}`;
   const rows = instructions.map(({ name, settings, uses, ends, results, liveBytes }, i) => {
     const made = results.map((result) => `${place(result.place)} ${result.kind}`.trim()).join(', ');
     return [
@@ -23,7 +18,7 @@ export function inspectRecord({ id, signature, replays }: StepRecord): string {
       `${uses.map(place).join(' ')}${settings === '' ? '' : ` {${settings}}`}`.trim(),
       made === '' ? '' : `→ ${made}`,
       ends.length === 0 ? '' : `ends ${ends.map(place).join(' ')}`,
-      bytes(liveBytes),
+      bytesInWords(liveBytes),
     ];
   });
   const widths = [0, 1, 2, 3, 4, 5].map((column) =>
