@@ -296,6 +296,18 @@ it('GEN tells networks apart that are surer than 1 − 10⁻¹⁶', () => {
   );
 });
 
+it.each([
+  ['kl-matching', /fitted with 4 classes, but these arrays have 3/],
+  ['openmax', /fitted with 4 classes, but these arrays have 3/],
+  ['dice', /fitted with 12 features, but these arrays have 11/],
+])('%s says so when it is given arrays of another network', async (name, message) => {
+  const { training, test } = given(general, 'float64');
+  const detector = await fitted(name, {}, training);
+  const other = { ...test, features: test.features!.narrow(1, 0, 11), logits: test.logits!.narrow(1, 0, 3) };
+  expect(() => detector.score(other)).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+  expect(() => detector.score(other)).toThrow(message);
+});
+
 it('what is loaded is a copy', async () => {
   const { training, test } = given(general, 'float64');
   const [one, other] = [openMax(), openMax()];

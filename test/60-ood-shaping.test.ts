@@ -128,6 +128,16 @@ describe('shapings', () => {
     expect(() => vra({ low: 80, high: 20 })).toThrow(expect.objectContaining({ code: 'ERR_ARGUMENT' }));
   });
 
+  it.each([
+    ['no tensor', [[1, 2]] as never, 'ERR_ARGUMENT'],
+    ['one dimension', torch.zeros([3]), 'ERR_SHAPE'],
+    ['no rows', torch.zeros([0, 3]), 'ERR_SHAPE'],
+    ['integers', torch.zeros([2, 3], { dtype: 'int64' }), 'ERR_DTYPE'],
+  ])('refuse %s', (_, features, code) => {
+    for (const shaping of [ashB(), ashP(), ashS(), scale(), react(), vra()])
+      expect(() => shaping.shape(features)).toThrow(expect.objectContaining({ code }));
+  });
+
   it('keep the dtype, and need a head to be of use', () => {
     tidy(() => {
       for (const shaping of [ashB(), ashP(), ashS(), scale()])

@@ -7,7 +7,10 @@ import type { Arrays, Need } from '../arrays/arrays.js';
 import { forChunks, type TrainingArrays } from '../arrays/chunks.js';
 import { type FittedDetector, type Needed, needed, type Settings, type State } from './detector.js';
 
-/** A state's names and shapes: equal letters stand for equal sizes. `{ means: ['C', 'D'], temperature: [] }` */
+/**
+ * A state's names and shapes: equal letters stand for equal sizes, C for that of the logits, D for that of the features.
+ * `{ means: ['C', 'D'], temperature: [] }`
+ */
 export type Shapes = Readonly<Record<string, readonly string[]>>;
 export type StateOf<S extends Shapes> = { readonly [K in keyof S]: Tensor };
 
@@ -57,8 +60,28 @@ export class Learner<S extends Shapes> {
     this.#state = null;
   }
 
-  /** The state where the arrays are; copies belong to the scope around. */
-  protected on(device: Device): StateOf<S> {
+  /**
+   * The state where the arrays are; copies belong to the scope around.
+   * @throws ERR_SHAPE for arrays of other classes or features than those learnt from
+   */
+  protected fitting({ logits = null, features = null }: Partial<Pick<Arrays, 'logits' | 'features'>>): StateOf<S> {
+    const state = this.state();
+    for (const [letter, given, what] of [
+      ['C', logits, 'classes'],
+      ['D', features, 'features'],
+    ] as const)
+      for (const [key, letters] of Object.entries(this.#shapes)) {
+        const [size, at] = [given?.shape[1], letters.indexOf(letter)];
+        if (size !== undefined && at >= 0 && state[key]!.shape[at] !== size)
+          throw new IsotorchError(
+            'ERR_SHAPE',
+            `${this.name} was fitted with ${state[key]!.shape[at]} ${what}, but these arrays have ${size}`,
+          );
+      }
+    return this.#on((logits ?? features)!.device);
+  }
+
+  #on(device: Device): StateOf<S> {
     const moved = Object.entries(this.state()).map(([key, tensor]) => [key, tensor.to(device)]);
     return Object.fromEntries(moved) as StateOf<S>;
   }
@@ -116,7 +139,7 @@ export class LearntDetector<N extends Need, S extends Shapes> extends Learner<S>
 
   score(arrays: Arrays): Tensor {
     const parts = needed(arrays, this.needs, this.name);
-    return tidy(() => torch.noGrad(() => this.#formula(parts, this.on((arrays.logits ?? arrays.features)!.device))));
+    return tidy(() => torch.noGrad(() => this.#formula(parts, this.fitting(parts))));
   }
 }
 

@@ -4,7 +4,7 @@
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { type ShapingName, type ShapingSettings, shapingSpecs } from '../detectors/names.js';
 import { settled } from '../detectors/settings.js';
-import type { Shaping } from './shaping.js';
+import { checkFeatures, type Shaping } from './shaping.js';
 
 /**
  * ASH-B: of an image's D activations the k = D − round(D · percentile / 100) largest become s1 / k, with s1 the sum of all;
@@ -86,8 +86,9 @@ function pruning(
   return {
     name,
     settings,
-    shape: (features) =>
-      tidy(() =>
+    shape: (features) => {
+      checkFeatures(features, name);
+      return tidy(() =>
         torch.noGrad(() => {
           const size = features.shape[1]!;
           const count = Math.max(1, size - roundHalfEven((size * settings.percentile) / 100));
@@ -98,7 +99,8 @@ function pruning(
           // NaN is neither large nor small: it would be pruned and the image look like any other.
           return torch.where(sums.all.isfinite(), shaped, Number.NaN).to(features.dtype);
         }),
-      ),
+      );
+    },
   };
 }
 

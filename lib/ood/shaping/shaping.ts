@@ -1,8 +1,10 @@
 // Activation shaping: features are cut, pruned or scaled before the last layer sees them, and any detector then scores what
 // it makes of them (shaped.ts). A shaping is a name, settings and, where it learns, a state, as a detector is.
 
-import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { FittedDetector, Settings } from '../detectors/detector.js';
+import { expected } from '../../errors.js';
+import { Tensor, tidy, torch } from '../../tensor/index.js';
+import { arrays } from '../arrays/arrays.js';
+import { type FittedDetector, needed, type Settings } from '../detectors/detector.js';
 import { Learner, type LearnerInit, type Shapes, type StateOf } from '../detectors/learner.js';
 
 export interface Shaping {
@@ -14,7 +16,7 @@ export interface Shaping {
    * A row's result depends on that row alone.
    * @param features [N, D], floating point
    * @returns [N, D] of the same dtype and device; another tensor
-   * @throws ERR_ARGUMENT before a fit
+   * @throws ERR_ARGUMENT before a fit; ERR_SHAPE, ERR_DTYPE
    */
   shape(features: Tensor): Tensor;
 }
@@ -26,6 +28,12 @@ export interface FittedShaping
 
 export function shapingLearns(shaping: Shaping): shaping is FittedShaping {
   return 'fit' in shaping;
+}
+
+/** @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE for what are no features [N, D] */
+export function checkFeatures(features: Tensor, shaping: string): void {
+  if (!(features instanceof Tensor)) throw expected('a Tensor of features [N, D]', `${shaping}’s features`, features);
+  needed(arrays({ features }), ['features'], shaping);
 }
 
 export interface LearntShapingInit<S extends Shapes> extends LearnerInit<S> {
@@ -46,6 +54,7 @@ export class LearntShaping<S extends Shapes> extends Learner<S> implements Fitte
   }
 
   shape(features: Tensor): Tensor {
-    return tidy(() => torch.noGrad(() => this.#formula(features, this.on(features.device))));
+    checkFeatures(features, this.name);
+    return tidy(() => torch.noGrad(() => this.#formula(features, this.fitting({ features }))));
   }
 }
