@@ -182,3 +182,13 @@ function finite(values: Tensor, what: string, start: number): Tensor {
   }
   return doubles;
 }
+
+/** @throws ERR_DATA for labels that are no class */
+export function checkLabels(labels: Tensor, classes: number, name: string): void {
+  const [lowest, highest] = [Number(labels.amin().item()), Number(labels.amax().item())];
+  if (lowest < 0 || highest >= classes)
+    throw new IsotorchError(
+      'ERR_DATA',
+      `${name}: expected labels from 0 to ${classes - 1}, as many as the logits have classes, received ${lowest} to ${highest}`,
+    );
+}

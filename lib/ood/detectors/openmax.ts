@@ -6,10 +6,9 @@ import { type Tensor, torch } from '../../tensor/index.js';
 import type { TrainingArrays } from '../arrays/chunks.js';
 import { ClassSums } from './classSums.js';
 import type { FittedDetector } from './detector.js';
-import { eachChunk, LearntDetector } from './learner.js';
+import { checkLabels, eachChunk, LearntDetector } from './learner.js';
 import { type DetectorSettings, detectorSpecs } from './names.js';
 import { settled } from './settings.js';
-import { checkLabels } from './temperature.js';
 import { fitTail, offset, type WeibullTail } from './weibull.js';
 
 /**

@@ -1,20 +1,15 @@
 // Maximum probability at another temperature: one that is given, or one that is learnt from held-out images. A temperature
 // never changes which class is the largest, only how far the probabilities lie apart, and that differs between images.
 
-import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { TrainingArrays } from '../arrays/chunks.js';
 import type { Detector, FittedDetector } from './detector.js';
-import { eachChunk, LearntDetector } from './learner.js';
+import { checkLabels, eachChunk, LearntDetector } from './learner.js';
 import { doubles, logitDetector } from './logitScores.js';
 import { type DetectorSettings, detectorSpecs } from './names.js';
 import { settled } from './settings.js';
 
-const probability = (logits: Tensor, temperature: Tensor | number): Tensor =>
-  torch
-    .div(logits, temperature as Tensor)
-    .softmax(1)
-    .amax(1);
+const largestProbability = (logits: Tensor): Tensor => logits.softmax(1).amax(1);
 
 /**
  * max_j softmax(z / T)_j with a given T. With the default this is ODIN without its perturbation: Liang et al., "Enhancing The
@@ -27,7 +22,7 @@ const probability = (logits: Tensor, temperature: Tensor | number): Tensor =>
  */
 export function scaledMaxProbability(settings: DetectorSettings<'scaled-mps'> = {}): Detector {
   const own = settled('scaled-mps', detectorSpecs['scaled-mps'], settings);
-  const score = (logits: Tensor) => tidy(() => probability(doubles(logits, 'scaled-mps'), own.temperature));
+  const score = (logits: Tensor) => tidy(() => largestProbability(doubles(logits, 'scaled-mps').div(own.temperature)));
   return logitDetector('scaled-mps', score, own);
 }
 
@@ -57,7 +52,7 @@ export function temperatureScaling(): FittedDetector {
     learn: async (training) => ({
       temperature: torch.tensor(1 / (await mostLikely(training, name)), { dtype: 'float64' }),
     }),
-    formula: ({ logits }, { temperature }) => probability(logits.to('float64'), temperature),
+    formula: ({ logits }, { temperature }) => largestProbability(logits.to('float64').div(temperature)),
   });
 }
 
@@ -96,14 +91,4 @@ async function derivatives(training: TrainingArrays, name: string, inverse: numb
     curvature += p.mul(logits.sub(mean).square()).sum().item();
   });
   return { slope, curvature };
-}
-
-/** @throws ERR_DATA for labels that are no class */
-export function checkLabels(labels: Tensor, classes: number, name: string): void {
-  const [lowest, highest] = [Number(labels.amin().item()), Number(labels.amax().item())];
-  if (lowest < 0 || highest >= classes)
-    throw new IsotorchError(
-      'ERR_DATA',
-      `${name}: expected labels from 0 to ${classes - 1}, as many as the logits have classes, received ${lowest} to ${highest}`,
-    );
 }
