@@ -2,7 +2,7 @@
 // is wrong the next step. It has to work where nothing else does, so it loads the addon in a child process only: a crash
 // or a wrong library there is a finding, not the end of the examination.
 import { spawnSync } from 'node:child_process';
-import { access, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, stat } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { basename, dirname, extname, join } from 'node:path';
 import {
@@ -12,6 +12,7 @@ import {
   libTorchNotFound,
   minorOf,
   packageFolder,
+  packageVersion,
   readBuildRecord,
   type SearchedPlace,
   searchLibTorch,
@@ -71,7 +72,7 @@ export async function diagnose(env: Environment = process.env): Promise<Diagnosi
     milliseconds: probe.milliseconds ?? null,
   };
   const diagnosis: Diagnosis = {
-    isotorch: await packageVersion(),
+    isotorch: packageVersion(),
     node: { version: process.versions.node, nodeApi: process.versions.napi ?? 'unknown', executable: process.execPath },
     platform: {
       name: `${process.platform}-${process.arch}`,
@@ -324,8 +325,4 @@ function libc(): string {
   report.excludeNetwork = true; // looking up the network's names can take seconds
   const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime ? `glibc ${header.glibcVersionRuntime}` : 'not glibc';
-}
-
-async function packageVersion(): Promise<string> {
-  return (JSON.parse(await readFile(join(packageFolder, 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -56,6 +56,11 @@ export interface BuildRecord {
 /** The package's own folder: the repository, or `node_modules/isotorch`. */
 export const packageFolder = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
+/** This package's version. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
 /** Where LibTorch and data sets are kept for all checkouts of a user: ISOTORCH_HOME, or the platform's cache folder. */
 export function cacheFolder(env: Environment = process.env): string {
   if (env.ISOTORCH_HOME) return resolve(env.ISOTORCH_HOME);

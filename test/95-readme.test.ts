@@ -37,6 +37,11 @@ it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });
 
+it("the detectors' example is saved, and scores the same when it is loaded", () =>
+  withFolder(async (cwd) => {
+    expect(output('docs/detectors.md', cwd)).toBe('energy+react [ 500 ] true\n');
+  }));
+
 needs(python, 'a Python that has torch').it('the checkpoint goes from Python and back as it is written', () =>
   withFolder(async (cwd) => {
     const [before, after] = [...textOf('docs/checkpoints.md').matchAll(/```python\n([\s\S]*?)```/g)].map(

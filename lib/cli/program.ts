@@ -1,10 +1,8 @@
 // The command line: eight commands, one way to print help, to fail and to end. Each command parses its arguments, calls a
 // function of the library and prints; what it does can be done from TypeScript just as well.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageFolder } from '../libtorch.js';
+import { packageVersion } from '../libtorch.js';
 import { convertCommand } from './commands/convert.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -64,8 +62,4 @@ export async function run(argv: readonly string[]): Promise<number> {
 function inherit(command: Command): void {
   command.exitOverride();
   for (const inner of command.commands) inherit(inner.copyInheritedSettings(command));
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string }).version;
 }

@@ -1,4 +1,4 @@
-// The ood room's public names: evaluate and its three stages, the scores, the metrics.
+// The ood room's public names: evaluate and its three stages, detectors and activation shapings, the metrics.
 
 export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
 export { ArrayCache, type CacheEntry, type PruneOptions } from './arrays/cache.js';
@@ -13,6 +13,7 @@ export {
   writeArrays,
 } from './arrays/files.js';
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
+export { percentiles, type Walk } from './arrays/percentiles.js';
 export { type Calibration, fitTemperature, type TemperatureOptions } from './calibration/temperature.js';
 export {
   type Detector,
@@ -23,9 +24,56 @@ export {
   type Settings,
   type State,
 } from './detectors/detector.js';
-export { entropic, es, logitDetector, maxProbability, mds, minDistance, mps } from './detectors/logitScores.js';
+export { dice } from './detectors/dice.js';
+export { energy } from './detectors/energy.js';
+export {
+  type DetectorFile,
+  type DetectorPart,
+  loadDetector,
+  loadDetectorFile,
+  type SaveDetectorOptions,
+  saveDetector,
+} from './detectors/file.js';
+export { gen } from './detectors/gen.js';
+export { gradNorm } from './detectors/gradNorm.js';
+export {
+  maxMeanLogit,
+  maxMeanLogitEntropic,
+  maxMeanLogitEntropicProbability,
+  mmleps,
+  mmles,
+  mmls,
+} from './detectors/isomaxScores.js';
+export { klMatching } from './detectors/klMatching.js';
+export {
+  entropic,
+  es,
+  logitDetector,
+  maxLogit,
+  maxProbability,
+  mds,
+  minDistance,
+  mps,
+} from './detectors/logitScores.js';
+export {
+  type DetectorName,
+  type DetectorSettings,
+  type DetectorSpec,
+  detectorNames,
+  detectorSpecs,
+  parseDetector,
+  type ShapingName,
+  type ShapingSettings,
+  shapingNames,
+  shapingSpecs,
+} from './detectors/names.js';
+export { openMax } from './detectors/openmax.js';
+export { byName } from './detectors/registry.js';
+export type { ChoiceSetting, FlagSetting, NumberSetting, SettingSpec, SettingSpecs } from './detectors/settings.js';
+export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export type { MakeDetector } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
@@ -33,7 +81,6 @@ export {
   type GuardOptions,
 } from './guard/fitThreshold.js';
 export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
-export type { MakeDetector } from './guard/makeDetector.js';
 export type { Verdict } from './guard/verdicts.js';
 export { histogram, sharedEdges } from './metrics/histogram.js';
 export {
@@ -55,6 +102,10 @@ export {
   extract,
 } from './network/extract.js';
 export type { EvaluatedModel, ForwardOptions } from './network/forward.js';
+export { react, vra } from './shaping/clipping.js';
+export { ashB, ashP, ashS, scale } from './shaping/pruning.js';
+export { shaped } from './shaping/shaped.js';
+export { type FittedShaping, type Shaping, shapingLearns } from './shaping/shaping.js';
 export { PERCENTILES, percentilesOf } from './thresholds/percentiles.js';
 export {
   fitThresholdFromScores,

@@ -27,6 +27,17 @@ const SCORES: Readonly<Record<string, { readonly title: string; readonly meaning
     meaning:
       'the largest logit, which with IsoMax losses is minus the distance to the nearest class prototype: the lower, the farther from every class',
   },
+  mmls: { title: 'maximum and mean logit score', meaning: 'the largest logit and the mean of all, added' },
+  mmles: {
+    title: 'maximum and mean logit and entropic score',
+    meaning: 'the largest logit, the mean of all and the entropic score, added: DisMax’s own',
+  },
+  mmleps: {
+    title: 'maximum and mean logit, entropic and probability score',
+    meaning: 'mmles and the largest probability, added',
+  },
+  energy: { title: 'energy', meaning: 'ln Σ exp(logit), minus the free energy' },
+  gen: { title: 'generalised entropy score', meaning: 'the negative generalised entropy of the class probabilities' },
 };
 
 /**

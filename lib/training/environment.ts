@@ -2,10 +2,8 @@
 // so that a result can be understood, and repeated, long after.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release } from 'node:os';
-import { join } from 'node:path';
-import { packageFolder } from '../libtorch.js';
+import { packageVersion } from '../libtorch.js';
 import { type Device, torch } from '../tensor/index.js';
 
 export interface EnvironmentRecord {
@@ -41,11 +39,6 @@ export function describeEnvironment(device: Device = torch.accelerator() ?? 'cpu
     commit: commitOf(process.cwd()),
     date: new Date().toISOString(),
   };
-}
-
-/** This package's version. */
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string }).version;
 }
 
 function commitOf(directory: string): string | null {

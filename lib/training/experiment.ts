@@ -97,7 +97,7 @@ export type Trained =
 export interface EvaluateOptions {
   /** @default every set that is on this machine */
   readonly ood?: readonly UnknownName[] | undefined;
-  /** @default all three */
+  /** @default mps, es, mds, and the one that goes with the loss */
   readonly scores?: readonly ScoreName[] | undefined;
   readonly device?: Device | undefined;
   /** Fetch what is not on this machine. @default true */
@@ -127,11 +127,10 @@ export async function evaluateExperiment(trained: Trained, options: EvaluateOpti
   const unknown: Record<string, data.ImageDataset> = {};
   for (const name of new Set(names))
     unknown[name] = await unknownSet(name, { like: test, known: experiment.data, heldOut, download, log });
-  const known = { mps: ood.maxProbability, es: ood.entropic, mds: ood.minDistance };
   const evaluation = await ood.evaluate(model, {
     id: test,
     ood: unknown,
-    scores: (scores ?? (['mps', 'es', 'mds'] as const)).map((name) => known[name]()),
+    scores: (scores ?? defaultScores(experiment.loss)).map((name) => ood.byName(name)),
     transform: (images) => data.normalize(images, statistics),
     run: { loss: experiment.loss, model: experiment.model, seed },
     ...(signal && { signal }),
@@ -140,6 +139,11 @@ export async function evaluateExperiment(trained: Trained, options: EvaluateOpti
   for (const set of new Set([whole, test, heldOut, ...Object.values(unknown)])) set?.dispose();
   return evaluation;
 }
+
+/** The papers' three, and the one that the loss's authors use. */
+const defaultScores = (loss: losses.LossName): ScoreName[] => [
+  ...new Set<ScoreName>(['mps', 'es', 'mds', losses.byName(loss).score]),
+];
 
 interface Resolved {
   experiment: Pick<Experiment, 'data' | 'model' | 'loss' | 'classes'>;

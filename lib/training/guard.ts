@@ -6,7 +6,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
-import type { LossName } from '../losses/index.js';
+import * as losses from '../losses/index.js';
 import type { Module } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
@@ -19,13 +19,15 @@ export type Guarded =
   | { readonly run: string; readonly checkpoint: 'last' | 'best' }
   | {
       readonly guard: string;
-      readonly network?: { readonly weights: string; readonly model: ModelName; readonly loss: LossName } | undefined;
+      readonly network?:
+        | { readonly weights: string; readonly model: ModelName; readonly loss: losses.LossName }
+        | undefined;
     };
 
 export interface OpenGuardOptions {
   /** @default 0.95, or what the run's guard was fitted for */
   readonly accept?: number | undefined;
-  /** @default the one that goes with the loss: mps for SoftMax, es for IsoMax, mds for IsoMax+ */
+  /** @default the one that goes with the loss: mps for SoftMax, es for IsoMax, mds for IsoMax+, mmles for DisMax */
   readonly score?: ScoreName | undefined;
   /** Fit the run's guard anew. */
   readonly refit?: boolean | undefined;
@@ -33,13 +35,6 @@ export interface OpenGuardOptions {
   /** Is told what is fetched and fitted. */
   readonly log?: ((message: string) => void) | undefined;
 }
-
-const scoreOf: Readonly<Record<LossName, ScoreName>> = {
-  softmax: 'mps',
-  isomax: 'es',
-  isomaxplus: 'mds',
-} as Readonly<Record<LossName, ScoreName>>;
-const detectors = { mps: ood.maxProbability, es: ood.entropic, mds: ood.minDistance };
 
 /**
  * A guard that is ready to judge. A run's is read from its `guard.safetensors`; where there is none, or with `refit`, it is
@@ -76,7 +71,7 @@ export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}
 async function withModel(
   stored: ood.Guard,
   path: string,
-  { weights, ...names }: { weights: string; model: ModelName; loss: LossName },
+  { weights, ...names }: { weights: string; model: ModelName; loss: losses.LossName },
   device: Device,
 ): Promise<ood.Guard> {
   const { imageShape, classes } = stored;
@@ -115,7 +110,7 @@ async function fitGuard(
     const model = makeModel({ ...experiment, seed: 0 }, held, device);
     await loadInto(model, weights);
     const guard = await ood.fitThreshold(model, held, {
-      score: detectors[score ?? scoreOf[experiment.loss]](),
+      score: ood.byName(score ?? losses.byName(experiment.loss).score),
       ...(accept !== undefined && { accept }),
       normalize: statistics,
       capture: false,

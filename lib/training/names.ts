@@ -20,7 +20,8 @@ export const lossNames = [
 /** Those that the quickstart trains and compares. */
 export const quickstartLosses = ['softmax', 'isomax', 'isomaxplus'] as const satisfies LossName[];
 
-export const scoreNames = ['mps', 'es', 'mds'] as const;
+/** Detectors of logits that learn nothing; `ood.byName` has the others. */
+export const scoreNames = ['mps', 'es', 'mds', 'mmls', 'mmles', 'mmleps', 'energy', 'gen'] as const;
 export type ScoreName = (typeof scoreNames)[number];
 
 /** Sets of unknown images: other data sets, the classes that were held out of training, and made-up images. */

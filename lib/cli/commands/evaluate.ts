@@ -21,7 +21,7 @@ import { ProgressPrinter } from '../progress.js';
 
 interface EvaluateFlags {
   ood?: (UnknownName | 'noise')[];
-  score: ScoreName[];
+  score?: ScoreName[];
   checkpoint: 'last' | 'best';
   weights?: string;
   data: DatasetName;
@@ -35,9 +35,11 @@ interface EvaluateFlags {
 
 const help = `
 Scores, of which larger means more known:
-  mps   maximum probability   goes with SoftMax
-  es    entropic score        goes with IsoMax
-  mds   minimum distance      goes with IsoMax+
+  mps     maximum probability              goes with SoftMax
+  es      entropic score                   goes with IsoMax
+  mds     minimum distance, largest logit  goes with IsoMax+
+  mmles   largest + mean logit + entropic  goes with DisMax; mmls and mmleps are its kin
+  energy, gen                              of other authors, for any network
 
 Unknown sets are made to fit the known images in size and channels. "noise" stands for uniform-noise
 and gaussian-noise, "held-out" for test images of the classes that were not trained on. Sets that are
@@ -60,7 +62,9 @@ export function evaluateCommand(): Command {
         'noise',
       ]),
     )
-    .addOption(new Option('--score <name...>', 'scores').choices(scoreNames).default([...scoreNames], 'all'))
+    .addOption(
+      new Option('--score <name...>', 'scores (default: mps, es, mds, and that of the loss)').choices(scoreNames),
+    )
     .addOption(new Option('--checkpoint <name>', 'which weights of the run').choices(['last', 'best']).default('last'))
     .option('--weights <file>', 'a state dict instead of a run: .pt as PyTorch or isotorch saves it')
     .addOption(

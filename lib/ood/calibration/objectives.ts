@@ -3,7 +3,7 @@
 
 import { tidy, torch } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
-import { forChunks } from '../arrays/chunks.js';
+import { forChunks, type TrainingArrays } from '../arrays/chunks.js';
 import { needed } from '../detectors/detector.js';
 
 export interface Likelihood {
@@ -18,7 +18,7 @@ export interface Likelihood {
  * −mean ln softmax(β z)_y, which is convex in β: its slope is mean(E_p[z] − z_y), its curvature the mean variance of z
  * under p.
  */
-export async function likelihood(arrays: Arrays, beta: number): Promise<Likelihood> {
+export async function likelihood(arrays: TrainingArrays, beta: number): Promise<Likelihood> {
   const sums = [0, 0, 0];
   const n = await forChunks(arrays, (chunk) => {
     const { logits, labels } = needed(chunk, ['logits', 'labels'], 'calibration');

@@ -7,6 +7,7 @@ import { tidy } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { forChunks } from '../arrays/chunks.js';
 import { needed } from '../detectors/detector.js';
+import { mostLikelyBeta } from './mostLikely.js';
 import { calibrationError, likelihood } from './objectives.js';
 
 export interface Calibration {
@@ -63,22 +64,11 @@ export async function fitTemperature(heldOut: Arrays, { by = 'nll' }: Temperatur
 }
 
 async function byLikelihood(arrays: Arrays): Promise<number> {
-  // Of β = 1 / T: the slope is negative at `low` and positive at `high`.
-  let [low, high] = [1 / MOST, 1 / LEAST];
-  if ((await likelihood(arrays, low)).slope >= 0)
-    throw hopeless(arrays, `above ${MOST}: these logits say nothing about the labels`);
-  if ((await likelihood(arrays, high)).slope <= 0)
+  const beta = await mostLikelyBeta(arrays, [1 / MOST, 1 / LEAST]);
+  if (beta === 1 / MOST) throw hopeless(arrays, `above ${MOST}: these logits say nothing about the labels`);
+  if (beta === 1 / LEAST)
     throw hopeless(arrays, `below ${LEAST}: every image is classified right, whatever the temperature`);
-  for (let beta = 1; ; ) {
-    const { slope, curvature } = await likelihood(arrays, beta);
-    if (slope === 0) return 1 / beta;
-    if (slope < 0) low = beta;
-    else high = beta;
-    const newton = beta - slope / curvature;
-    const next = newton > low && newton < high ? newton : Math.sqrt(low * high);
-    if (Math.abs(next - beta) <= 1e-13 * beta || next === low || next === high) return 1 / next;
-    beta = next;
-  }
+  return 1 / beta;
 }
 
 async function byError(arrays: Arrays): Promise<number> {

@@ -14,7 +14,10 @@ export type Settings = Readonly<Record<string, Setting>>;
 export type State = Readonly<Record<string, Tensor>>;
 
 export interface Detector {
-  /** Short, of lower-case letters, digits and `-`; the name in results.json and in `byName`. */
+  /**
+   * Short, of lower-case letters, digits and `-`; the name in results.json and in `byName`. `energy+react` is the detector
+   * `energy` behind the activation shaping `react`.
+   */
   readonly name: string;
   /** Every setting, defaults included. The same name and settings make the same detector. */
   readonly settings: Settings;

@@ -61,12 +61,16 @@ export const entropic = (): Detector => logitDetector('es', es);
 /** `mds` as a detector. The score that goes with IsoMax+. */
 export const minDistance = (): Detector => logitDetector('mds', mds);
 
+/** `mds` under the name that it has with other heads: MaxLogit, Hendrycks et al., 2022. */
+export const maxLogit = (): Detector => logitDetector('mls', mds);
+
 /** A detector of logits alone, with nothing to learn. `score`: [N, C] → [N]. */
 export function logitDetector(name: string, score: (logits: Tensor) => Tensor, settings: Settings = {}): Detector {
   return { name, settings, needs: ['logits'], score: (arrays) => score(needed(arrays, ['logits'], name).logits) };
 }
 
-function doubles(logits: Tensor, caller: string): Tensor {
+/** Logits in float64. @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE for what are no logits */
+export function doubles(logits: Tensor, caller: string): Tensor {
   if (!(logits instanceof Tensor)) throw expected('a Tensor of logits [N, C]', `${caller}’s logits`, logits);
   const [rows, classes] = logits.shape;
   if (logits.ndim !== 2 || rows! < 1 || classes! < 1)

@@ -12,7 +12,6 @@ import type { Calibration } from '../calibration/temperature.js';
 import { type Detector, learns, type Settings } from '../detectors/detector.js';
 import { PERCENTILES } from '../thresholds/percentiles.js';
 import type { GuardContent } from './guard.js';
-import type { MakeDetector } from './makeDetector.js';
 
 const FORMAT = 'guard 1';
 const STATE = 'state.';
@@ -46,6 +45,9 @@ export async function writeGuard(path: string, guard: GuardContent): Promise<voi
     for (const tensor of Object.values(own)) tensor.dispose();
   }
 }
+
+/** Makes the detector that a name and settings describe, not fitted yet. @throws ERR_ARGUMENT for a name it does not know */
+export type MakeDetector = (name: string, settings: Settings) => Detector;
 
 /** @throws ERR_FILE; ERR_FORMAT for anything that `writeGuard` would not have written; ERR_STATE_DICT */
 export async function readGuard(path: string, makeDetector: MakeDetector): Promise<GuardContent> {

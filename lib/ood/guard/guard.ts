@@ -7,11 +7,11 @@ import { Tensor } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import type { Calibration } from '../calibration/temperature.js';
 import { type Detector, learns } from '../detectors/detector.js';
+import { byName } from '../detectors/registry.js';
 import { type EvaluatedDataset, extractWith } from '../network/extract.js';
 import { type EvaluatedModel, Forward, type ForwardOptions } from '../network/forward.js';
 import type { Threshold } from '../thresholds/threshold.js';
-import { readGuard, writeGuard } from './file.js';
-import { type MakeDetector, makeDetector } from './makeDetector.js';
+import { type MakeDetector, readGuard, writeGuard } from './file.js';
 import { type Verdict, verdictsOf } from './verdicts.js';
 
 /** What a guard's file holds. */
@@ -118,8 +118,8 @@ export class Guard implements GuardContent {
    * const guard = await ood.Guard.load('guard.safetensors', { model });
    */
   static async load(path: string, options: LoadGuardOptions = {}): Promise<Guard> {
-    const { model, makeDetector: make = makeDetector, ...rest } = options;
-    const content = await readGuard(path, make);
+    const { model, makeDetector = byName, ...rest } = options;
+    const content = await readGuard(path, makeDetector);
     return new Guard(content, model && { model, ...rest });
   }
 

@@ -1,0 +1,169 @@
+// A detector as one safetensors file: what it has learnt as tensors `detector.…`, its name and settings as texts. Other things
+// that belong to it (a threshold, a calibration) stand beside as parts, each under a prefix of its own. Texts are
+// `isotorch.…`; a part's are `part.…`. Nothing in a file is executed, and a file that says too little or too much is refused.
+
+import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
+import { expected, IsotorchError } from '../../errors.js';
+import { packageVersion } from '../../libtorch.js';
+import type { Device, Tensor } from '../../tensor/index.js';
+import { type Detector, learns, type State } from './detector.js';
+import { byName } from './registry.js';
+
+/** Of the format. A reader refuses later ones. */
+const FORMAT = 'isotorch detector';
+const VERSION = 1;
+
+/** Something saved beside a detector: texts and tensors by names of its own. */
+export interface DetectorPart {
+  readonly texts: Readonly<Record<string, string>>;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+export interface SaveDetectorOptions {
+  /** By names of lower-case letters, digits and `-`, none of them `detector` or `isotorch`. */
+  readonly parts?: Readonly<Record<string, Partial<DetectorPart>>>;
+}
+
+export interface DetectorFile {
+  /** Ready to score. */
+  readonly detector: Detector;
+  /** What was saved beside it. The tensors are the caller's. */
+  readonly parts: Readonly<Record<string, DetectorPart>>;
+  /** Of the isotorch that wrote the file. */
+  readonly isotorch: string;
+}
+
+/**
+ * Writes a detector with its settings and what it has learnt. Equal detectors give equal bytes. The file appears whole or
+ * not at all.
+ *
+ * @throws ERR_ARGUMENT for a detector that has yet to be fitted, one that `byName` doesn't know, or a part's name that is
+ *   none; ERR_FILE
+ * @example
+ * await detector.fit(training);
+ * await saveDetector('react.safetensors', detector);
+ */
+export async function saveDetector(
+  path: string,
+  detector: Detector,
+  { parts = {} }: SaveDetectorOptions = {},
+): Promise<void> {
+  const { name, settings } = detector;
+  byName(name, settings);
+  const tensors: Record<string, Tensor> = {};
+  const metadata: Record<string, string> = {
+    'isotorch.format': FORMAT,
+    'isotorch.version': String(VERSION),
+    'isotorch.package': packageVersion(),
+    'isotorch.detector': name,
+    'isotorch.settings': JSON.stringify(settings),
+    'isotorch.parts': JSON.stringify(Object.keys(parts)),
+  };
+  const state = learns(detector) ? detector.state() : {};
+  for (const [key, tensor] of Object.entries(state)) tensors[`detector.${key}`] = tensor;
+  for (const [part, { texts = {}, tensors: own = {} }] of Object.entries(parts)) {
+    if (!isPartName(part)) throw expected('a name of lower-case letters, digits and -', 'a part', part);
+    for (const [key, text] of Object.entries(texts)) metadata[`${part}.${key}`] = text;
+    for (const [key, tensor] of Object.entries(own)) tensors[`${part}.${key}`] = tensor;
+  }
+  await saveSafetensors(path, tensors, { metadata });
+}
+
+/**
+ * The detector of a file, ready to score: it gives the scores of the saved one, bit for bit.
+ *
+ * @param options.device where its tensors go. Default cpu
+ * @throws ERR_FILE when it can't be read; ERR_FORMAT when it is no detector's file, of a later version, or its name and
+ *   settings don't exist here; ERR_STATE_DICT when its tensors aren't those that such a detector learns
+ * @example const detector = await loadDetector('react.safetensors');
+ */
+export async function loadDetector(path: string, options: { device?: Device } = {}): Promise<Detector> {
+  const { detector, parts } = await loadDetectorFile(path, options);
+  for (const { tensors } of Object.values(parts)) for (const tensor of Object.values(tensors)) tensor.dispose();
+  return detector;
+}
+
+/**
+ * As `loadDetector`, with what was saved beside the detector.
+ * @throws as `loadDetector`
+ * @example const { detector, parts } = await loadDetectorFile('react.safetensors');
+ */
+export async function loadDetectorFile(path: string, options: { device?: Device } = {}): Promise<DetectorFile> {
+  const file = await loadSafetensors(path, options);
+  const taken = new Set<Tensor>();
+  try {
+    const bad = (problem: string, cause?: unknown) => new IsotorchError('ERR_FORMAT', `${path}: ${problem}`, { cause });
+    const text = (key: string): string => {
+      const value = file.metadata.get(`isotorch.${key}`);
+      if (value === undefined) throw bad(`expected a detector's file, with the text isotorch.${key}`);
+      return value;
+    };
+    if (text('format') !== FORMAT)
+      throw bad(`expected a detector's file, its format is ${text('format').slice(0, 60)}`);
+    if (text('version') !== String(VERSION))
+      throw bad(
+        `expected version ${VERSION} of the format, received ${text('version').slice(0, 60)}; use a newer isotorch`,
+      );
+
+    const names = partNames(text('parts'));
+    if (names === null) throw bad('expected a JSON array of names as the text isotorch.parts');
+    const texts = split(new Map([...file.metadata].filter(([key]) => !key.startsWith('isotorch.'))), names);
+    const tensors = split(file, ['detector', ...names]);
+    if (texts === null || tensors === null) throw bad('it has texts or tensors that belong to none of its parts');
+
+    const detector = restored(text('detector'), text('settings'), tensors.detector!, bad);
+    const parts = names.map((name) => [name, { texts: texts[name]!, tensors: tensors[name]! }] as const);
+    for (const [, part] of parts) for (const tensor of Object.values(part.tensors)) taken.add(tensor);
+    return { detector, parts: Object.fromEntries(parts), isotorch: text('package') };
+  } finally {
+    for (const tensor of file.values()) if (!taken.has(tensor)) tensor.dispose();
+  }
+}
+
+function restored(
+  name: string,
+  settings: string,
+  state: State,
+  bad: (problem: string, cause?: unknown) => IsotorchError,
+): Detector {
+  let detector: Detector;
+  try {
+    detector = byName(name, JSON.parse(settings));
+  } catch (cause) {
+    throw bad(cause instanceof IsotorchError ? cause.message : 'its settings are no JSON', cause);
+  }
+  if (learns(detector)) detector.load(state);
+  else if (Object.keys(state).length > 0)
+    throw new IsotorchError(
+      'ERR_STATE_DICT',
+      `${name} learns nothing, but there are ${Object.keys(state).slice(0, 8).join(', ')}`,
+    );
+  return detector;
+}
+
+const isPartName = (name: unknown): name is string =>
+  typeof name === 'string' && /^[a-z][a-z\d-]*$/.test(name) && name !== 'detector' && name !== 'isotorch';
+
+function partNames(text: string): string[] | null {
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) && names.every(isPartName) && new Set(names).size === names.length ? names : null;
+  } catch {
+    return null;
+  }
+}
+
+/** `prefix.key` → by prefix, by key; null when one has no such prefix. */
+function split<T>(
+  entries: ReadonlyMap<string, T>,
+  prefixes: readonly string[],
+): Record<string, Record<string, T>> | null {
+  const parts = new Map(prefixes.map((prefix) => [prefix, [] as [string, T][]]));
+  for (const [key, value] of entries) {
+    const dot = key.indexOf('.');
+    const part = parts.get(key.slice(0, Math.max(dot, 0)));
+    if (part === undefined) return null;
+    part.push([key.slice(dot + 1), value]);
+  }
+  return Object.fromEntries([...parts].map(([prefix, part]) => [prefix, Object.fromEntries(part)]));
+}
