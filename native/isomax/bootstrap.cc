@@ -11,8 +11,10 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace isomax {
@@ -44,7 +46,7 @@ class Random {
 class Resampler {
  public:
   Resampler(const at::Tensor& cumulative, int64_t size)
-      : cumulative_(cumulative.const_data_ptr<double>()), last_(cumulative.numel() - 1), counts_(size + 4) {
+      : cumulative_(cumulative.const_data_ptr<double>()), last_(cumulative.numel() - 1), counts_(size), undecided_(size) {
     for (int byte = 0; byte < 256; byte++) {
       uint8_t first = Count(byte / 256.0);
       table_[byte] = cumulative_[first] >= (byte + 1) / 256.0 ? first : kUndecided;
@@ -52,7 +54,7 @@ class Resampler {
   }
 
   const uint8_t* Draw(Random& random) {
-    int64_t size = int64_t(counts_.size()) - 4, missing;
+    int64_t size = int64_t(counts_.size()), missing;
     do {
       missing = size - Poisson(random, size);
     } while (missing < 0);
@@ -64,28 +66,21 @@ class Resampler {
   static constexpr uint8_t kUndecided = 128;
 
   int64_t Poisson(Random& random, int64_t size) {
-    undecided_.clear();
-    int64_t total = 0;
+    int64_t total = 0, open = 0;
     for (int64_t i = 0; i < size; i += 4) {
       uint32_t word = random.Next();
-      std::array<uint8_t, 4> counts;
-      for (int k = 0; k < 4; k++) counts[k] = table_[word >> (8 * k) & 255];
       int64_t here = std::min<int64_t>(4, size - i);
-      bool decided = !((counts[0] | counts[1] | counts[2] | counts[3]) & kUndecided);
-      if (decided && here == 4) {
-        total += counts[0] + counts[1] + counts[2] + counts[3];
-      } else {
-        for (int64_t k = 0; k < here; k++) {
-          if (counts[k] == kUndecided) {
-            undecided_.push_back({i + k, uint8_t(word >> (8 * k) & 255)});
-          } else {
-            total += counts[k];
-          }
-        }
+      for (int64_t k = 0; k < here; k++, word >>= 8) {
+        uint8_t count = table_[word & 255];
+        counts_[i + k] = count;
+        total += count;
+        undecided_[open] = {int32_t(i + k), uint8_t(word)};  // kept only if it is: a branch would be guessed wrong
+        open += count >> 7;
       }
-      std::copy(counts.begin(), counts.end(), &counts_[i]);  // up to three beyond the last, which nobody reads
     }
-    for (auto [i, byte] : undecided_) {
+    total -= kUndecided * open;
+    for (int64_t k = 0; k < open; k++) {
+      auto [i, byte] = undecided_[k];
       counts_[i] = Count((byte + random.Uniform()) / 256.0);
       total += counts_[i];
     }
@@ -102,7 +97,7 @@ class Resampler {
   int64_t last_;
   std::array<uint8_t, 256> table_;
   std::vector<uint8_t> counts_;
-  std::vector<std::pair<int64_t, uint8_t>> undecided_;
+  std::vector<std::pair<int32_t, uint8_t>> undecided_;
 };
 
 void CheckPlaces(const char* name, const at::Tensor& places, int64_t most) {
@@ -118,6 +113,9 @@ void CheckCumulative(const at::Tensor& cumulative) {
                   cumulative.scalar_type() == at::kDouble,
               "expected cumulative probabilities of dtype float64, from 1 to 128 of them, received ",
               cumulative.scalar_type(), " ", cumulative.sizes());
+  double mean = 0;  // above 1, the counts would hardly ever add up to no more than there are images
+  for (int64_t k = 0; k < cumulative.numel(); k++) mean += 1 - cumulative.const_data_ptr<double>()[k];
+  TORCH_CHECK(mean >= 0 && mean <= 1, "expected cumulative probabilities of counts whose mean is at most 1");
 }
 
 at::Tensor BootstrapAuroc(const at::Tensor& below_, const at::Tensor& up_to_, const at::Tensor& order_,

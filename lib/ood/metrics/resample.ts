@@ -24,8 +24,8 @@ export class Resampler {
     this.#size = size;
     this.#bytes = new Uint8Array(size);
     this.#undecided = new Uint32Array(size);
-    // The total is about n − 3 √n ± √n: hardly ever above n, and then it is drawn anew. With few images the rate is 0.
-    const rate = Math.max(0, 1 - 3 / Math.sqrt(size));
+    // The total is about n − 2 √n ± √n: one in fifty is above n and drawn anew. With few images the rate is 0.
+    const rate = Math.max(0, 1 - 2 / Math.sqrt(size));
     const cumulative: number[] = [];
     for (let k = 0, p = Math.exp(-rate), sum = 0; sum + p > sum; k++, p *= rate / k) {
       sum += p;
