@@ -173,7 +173,7 @@ describe('intervals', () => {
 
 describe('a paired test', () => {
   it('is sharper than two intervals, and finds nothing where there is nothing', async () => {
-    const [id, ood] = [bell(800, true), bell(800, false)];
+    const [id, ood] = [bell(2000, true), bell(2000, false)];
     const noisy = (scores: Float64Array, noise: number): Float64Array =>
       scores.map((score) => score + noise * (random.below(1000) / 1000 - 0.5));
     const [better, worse] = [

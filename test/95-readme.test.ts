@@ -31,3 +31,10 @@ it('the captured step learns', () => {
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });
+
+it("the metrics' example prints what it says", () => {
+  const printed = /```\n(\{[\s\S]*?)```/.exec(
+    readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8'),
+  )![1]!;
+  expect(output('docs/metrics.md')).toBe(printed);
+});

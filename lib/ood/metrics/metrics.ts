@@ -100,7 +100,7 @@ export function dtacc({ idAccepted, oodAccepted, nId, nOod }: Roc): number {
  * Precision has no value where nothing is accepted, so the curve starts at recall 0 with the precision of its first point:
  * what a group of equal best scores has on average however it is cut. The papers' code starts at precision 0, which takes
  * 1 / (2 nId) from a perfect detector; scikit-learn starts at precision 1, which is the same as ours unless the best score
- * is shared by both kinds. This is not average precision (a step sum).
+ * is shared by both kinds. This is not average precision (a step sum): `averagePrecisionIn` is.
  */
 export function auprIn(roc: Roc): number {
   return precisionRecall(roc, 'id').trapezoid;
