@@ -64,6 +64,12 @@ describe('classifier', () => {
     // Bins (½, ¾] and (¾, 1]: ¾ right and 0.7 wrong share one, |1 − 0.75 − 0.7| / 2; in bins [lo, hi) they would not.
     const shared = predictions({ probabilities: [0.75, 0.25, 0.7, 0.3] }, [0, 1]);
     expect(ece(shared, 4)).toBeCloseTo(0.225, 14);
+    // 25 · 0.56 rounds to more than 14, and 15 times the next double after 11/15 to 11: the edges are b / bins all the same.
+    const low = predictions({ probabilities: [0.56, 0.44, 0.555, 0.445] }, [0, 1]);
+    expect(ece(low, 25)).toBeCloseTo(0.0575, 12);
+    const after = 11 / 15 + 2 ** -53;
+    const high = predictions({ probabilities: [after, 1 - after, 0.74, 0.26] }, [0, 1]);
+    expect(ece(high)).toBeCloseTo(Math.abs(1 - after - 0.74) / 2, 12);
     // All edges of 15 bins, as floating point has them.
     for (let edge = 8; edge <= 15; edge++) {
       const p = edge / 15;
