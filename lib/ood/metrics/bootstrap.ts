@@ -165,7 +165,7 @@ async function resample(plan: Plan<BootstrapMetric>, methods: readonly SortedSco
   if (metrics.every((name) => name === 'auroc')) {
     const aurocs = methods.map((scores) => new ResampledAuroc(scores, idResampler, oodResampler));
     try {
-      const chunk = Math.ceil(4e6 / (nId + nOod)); // a few milliseconds of work
+      const chunk = Math.ceil(1e7 / (nId + nOod)); // some ten milliseconds of work
       for (let r = 0; r < resamples; r += chunk) {
         checkAborted(signal, r);
         aurocs.forEach((auroc, method) => {
