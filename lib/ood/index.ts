@@ -17,12 +17,12 @@ export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from 
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
 export { autc } from './metrics/autc.js';
 export {
+  type BootstrapInterval,
   type BootstrapMetric,
   type BootstrapOptions,
   type Bootstrapped,
   bootstrap,
-  type Difference,
-  type Interval,
+  type PairedDifference,
   pairedBootstrap,
   type ScorePair,
 } from './metrics/bootstrap.js';

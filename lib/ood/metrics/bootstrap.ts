@@ -42,7 +42,7 @@ export interface BootstrapOptions<M extends BootstrapMetric = BootstrapMetric> {
   readonly signal?: AbortSignal;
 }
 
-export interface Interval {
+export interface BootstrapInterval {
   /** Of the scores themselves. */
   readonly estimate: number;
   readonly low: number;
@@ -51,7 +51,7 @@ export interface Interval {
   readonly standardError: number;
 }
 
-export interface Difference extends Interval {
+export interface PairedDifference extends BootstrapInterval {
   /**
    * Two-sided: twice the share of the resamples in which the difference has the other sign or is 0, both counted one higher,
    * so never below 2 / (resamples + 1); at most 1.
@@ -88,7 +88,7 @@ export async function bootstrap<M extends BootstrapMetric = 'auroc'>(
   idScores: ArrayLike<number>,
   oodScores: ArrayLike<number>,
   options: BootstrapOptions<M> = {},
-): Promise<Record<M, Interval> & Bootstrapped> {
+): Promise<Record<M, BootstrapInterval> & Bootstrapped> {
   const plan = checked(options);
   const scores = SortedScores.of(checkedScores(idScores, 'idScores'), checkedScores(oodScores, 'oodScores'));
   const [values] = await resample(plan, [scores]);
@@ -110,7 +110,7 @@ export async function pairedBootstrap<M extends BootstrapMetric = 'auroc'>(
   first: ScorePair,
   second: ScorePair,
   options: BootstrapOptions<M> = {},
-): Promise<Record<M, Difference> & Bootstrapped> {
+): Promise<Record<M, PairedDifference> & Bootstrapped> {
   const plan = checked(options);
   const [a, b] = ([first, second] as const).map((pair, i) => {
     const name = i === 0 ? 'first' : 'second';
@@ -203,7 +203,7 @@ function checkAborted(signal: AbortSignal | undefined, done: number): void {
   if (signal?.aborted) throw new IsotorchError('ERR_ABORTED', `The bootstrap was stopped after ${done} resamples`);
 }
 
-function interval(estimate: number, values: Float64Array, confidence: number): Interval {
+function interval(estimate: number, values: Float64Array, confidence: number): BootstrapInterval {
   const ordered = values.slice().sort();
   const quantile = (q: number): number => {
     const position = q * (ordered.length - 1);
