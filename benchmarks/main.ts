@@ -11,11 +11,12 @@ import { epoch } from './suites/epoch.js';
 import { gpu } from './suites/gpu.js';
 import { isomax } from './suites/isomax.js';
 import { memory } from './suites/memory.js';
+import { ood } from './suites/ood.js';
 import { ops } from './suites/ops.js';
 import { startup } from './suites/startup.js';
 import { step } from './suites/step.js';
 
-const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, checkpoint, epoch, gpu };
+const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, checkpoint, epoch, ood, gpu };
 /** What `all` runs: `gpu` is the accelerator's, and on the CPU only a miniature of it. */
 const all = Object.keys(suites).filter((name) => name !== 'gpu');
 

@@ -82,7 +82,21 @@ export {
 } from './guard/fitThreshold.js';
 export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
 export type { Verdict } from './guard/verdicts.js';
+export { autc } from './metrics/autc.js';
+export {
+  type BootstrapInterval,
+  type BootstrapMetric,
+  type BootstrapOptions,
+  type Bootstrapped,
+  bootstrap,
+  type PairedDifference,
+  pairedBootstrap,
+  type ScorePair,
+} from './metrics/bootstrap.js';
+export { accuracy, brier, type ClassifierMetrics, ece, measureClassifier, nll } from './metrics/calibration.js';
+export { fprAtTprId, fprAtTprOod } from './metrics/fprAtTpr.js';
 export { histogram, sharedEdges } from './metrics/histogram.js';
+export { type AllMetrics, allMetricsOf, measureAll } from './metrics/measureAll.js';
 export {
   auprIn,
   auprOut,
@@ -94,6 +108,21 @@ export {
   thresholdAtTpr,
   tnrAtTpr,
 } from './metrics/metrics.js';
+export { oscr } from './metrics/oscr.js';
+export { averagePrecisionIn, averagePrecisionOut } from './metrics/precisionRecall.js';
+export { type ClassifierOutput, type Numbers, type Predictions, predictions } from './metrics/predictions.js';
+export {
+  type HendrycksMetrics,
+  type IsomaxPaperMetrics,
+  type OdinOriginalMetrics,
+  type OdinOriginalOptions,
+  type OpenoodMetrics,
+  PROFILE_NAMES,
+  type Profile,
+  type ProfileName,
+  type PytorchOodMetrics,
+  profile,
+} from './metrics/profiles/index.js';
 export { type Roc, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
 export {
   type EvaluatedDataset,

@@ -3,7 +3,8 @@
 // without ties; where scores tie, each figure is what the definition means then. docs/metrics.md tells how these relate to
 // the papers', scikit-learn's and OpenOOD's numbers.
 
-import { expected } from '../../errors.js';
+import { checkedLevel, firstReaching } from './operatingPoint.js';
+import { precisionRecall } from './precisionRecall.js';
 import { type Roc, rocCurve } from './roc.js';
 
 /** All but the sizes are fractions from 0 to 1; larger is better. Known images (ID) are the positives but in `auprOut`. */
@@ -81,9 +82,8 @@ export function thresholdAtTpr(roc: Roc, level: number): number {
 }
 
 function operatingPoint({ idAccepted, nId }: Roc, level: number): number {
-  if (!(level > 0 && level <= 1)) throw expected('a fraction above 0 and up to 1', 'level', level);
   // TPR and FPR both grow along the curve, so the first point that reaches the level has the largest TNR.
-  return idAccepted.findIndex((accepted) => accepted / nId >= level);
+  return firstReaching(checkedLevel(level), idAccepted.length, (i) => idAccepted[i]! / nId);
 }
 
 /** max over thresholds of ½ (TPR + TNR), accepting all and accepting none included: never below ½. */
@@ -100,32 +100,13 @@ export function dtacc({ idAccepted, oodAccepted, nId, nOod }: Roc): number {
  * Precision has no value where nothing is accepted, so the curve starts at recall 0 with the precision of its first point:
  * what a group of equal best scores has on average however it is cut. The papers' code starts at precision 0, which takes
  * 1 / (2 nId) from a perfect detector; scikit-learn starts at precision 1, which is the same as ours unless the best score
- * is shared by both kinds. This is not average precision (a step sum).
+ * is shared by both kinds. This is not average precision (a step sum): `averagePrecisionIn` is.
  */
-export function auprIn({ idAccepted, oodAccepted, nId }: Roc): number {
-  let area = 0;
-  let recall = 0;
-  let precision = idAccepted[1]! / (idAccepted[1]! + oodAccepted[1]!);
-  for (let i = 1; i < idAccepted.length; i++) {
-    const nextRecall = idAccepted[i]! / nId;
-    const nextPrecision = idAccepted[i]! / (idAccepted[i]! + oodAccepted[i]!);
-    area += ((nextRecall - recall) * (nextPrecision + precision)) / 2;
-    recall = nextRecall;
-    precision = nextPrecision;
-  }
-  return Math.min(area, 1); // a sum of rounded terms may end an ulp above
+export function auprIn(roc: Roc): number {
+  return precisionRecall(roc, 'id').trapezoid;
 }
 
 /** `auprIn` with the roles exchanged: unknown images are the positives, and low scores find them. */
 export function auprOut(roc: Roc): number {
-  const last = roc.thresholds.length - 1;
-  const reversed = (accepted: Float64Array): Float64Array =>
-    accepted.map((_, i) => accepted[last]! - accepted[last - i]!);
-  return auprIn({
-    thresholds: roc.thresholds,
-    idAccepted: reversed(roc.oodAccepted),
-    oodAccepted: reversed(roc.idAccepted),
-    nId: roc.nOod,
-    nOod: roc.nId,
-  });
+  return precisionRecall(roc, 'ood').trapezoid;
 }

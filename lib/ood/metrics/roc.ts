@@ -3,6 +3,7 @@
 // "more known". Steps are counts, not rates, so nothing is rounded; two sorts and one merge, O(n log n), in typed arrays.
 
 import { expected, IsotorchError } from '../../errors.js';
+import { sorted } from './sort.js';
 
 /**
  * Point i accepts as known every image whose score is at least `thresholds[i]`. Thresholds fall from +Infinity (nothing is
@@ -40,29 +41,30 @@ export interface RocPoints {
 export function rocCurve(idScores: ArrayLike<number>, oodScores: ArrayLike<number>): Roc {
   const id = sortedScores(idScores, 'idScores');
   const ood = sortedScores(oodScores, 'oodScores');
-  const thresholds = new Float64Array(id.length + ood.length + 1);
-  const idAccepted = new Float64Array(thresholds.length);
-  const oodAccepted = new Float64Array(thresholds.length);
+  const most = id.length + ood.length + 1;
+  const thresholds = new Float64Array(most);
+  const idAccepted = new Float64Array(most);
+  const oodAccepted = new Float64Array(most);
   thresholds[0] = Number.POSITIVE_INFINITY;
   let points = 1;
-  let i = id.length; // scores at and above these places have been accepted
-  let j = ood.length;
-  while (i > 0 || j > 0) {
-    const threshold = Math.max(
-      i > 0 ? id[i - 1]! : Number.NEGATIVE_INFINITY,
-      j > 0 ? ood[j - 1]! : Number.NEGATIVE_INFINITY,
-    );
-    while (i > 0 && id[i - 1] === threshold) i--; // === takes -0 and 0 for equal, as a threshold does
-    while (j > 0 && ood[j - 1] === threshold) j--;
+  let i = id.length - 1; // scores above these places have been accepted
+  let j = ood.length - 1;
+  while (i >= 0 || j >= 0) {
+    const threshold = j < 0 || (i >= 0 && id[i]! > ood[j]!) ? id[i]! : ood[j]!;
+    while (i >= 0 && id[i] === threshold) i--; // === takes -0 and 0 for equal, as a threshold does
+    while (j >= 0 && ood[j] === threshold) j--;
     thresholds[points] = threshold;
-    idAccepted[points] = id.length - i;
-    oodAccepted[points] = ood.length - j;
+    idAccepted[points] = id.length - 1 - i;
+    oodAccepted[points] = ood.length - 1 - j;
     points++;
   }
+  // Few points of a long buffer are copied, so that a curve that is kept doesn't hold what it doesn't use.
+  const used = (values: Float64Array): Float64Array =>
+    points < most / 2 ? values.slice(0, points) : values.subarray(0, points);
   return {
-    thresholds: thresholds.slice(0, points),
-    idAccepted: idAccepted.slice(0, points),
-    oodAccepted: oodAccepted.slice(0, points),
+    thresholds: used(thresholds),
+    idAccepted: used(idAccepted),
+    oodAccepted: used(oodAccepted),
     nId: id.length,
     nOod: ood.length,
   };
@@ -100,7 +102,7 @@ export function thinRoc(roc: Roc, resolution = 1 / 200): RocPoints {
 
 /** A sorted copy, ascending, after the checks that `rocCurve` promises. */
 export function sortedScores(scores: ArrayLike<number>, name: string): Float64Array {
-  return checkedScores(scores, name).slice().sort();
+  return sorted(checkedScores(scores, name));
 }
 
 /** The scores as doubles: the array itself where it is a Float64Array, else a copy. Throws as `rocCurve` does. */
