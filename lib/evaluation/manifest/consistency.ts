@@ -1,0 +1,202 @@
+// Checks between the sections of a manifest, and their union: what each section can't see alone. Works on what could be read,
+// so that a person gets these mistakes together with the others.
+
+import { type Network, networksOf, obstacle, ofCheckpoint } from '../networks.js';
+import { didYouMean } from './hints.js';
+import type { Written, WrittenKnownSet } from './manifestShape.js';
+import { type Origin, type Report, within } from './shapes.js';
+import type { ArraySets, Checkpoint, DataReference, KnownSet, Manifest, Training, UnknownSets } from './types.js';
+
+/** Brings the sections together. The result counts only if the report has no mistake. */
+export function unite(written: Partial<Written>, top: Origin, report: Report): Manifest {
+  const { name = '', train = null, checkpoints = [], arrays = [], detectors = [] } = written;
+  const { profile = null, bootstrap = null, out } = written;
+  const wants = train !== null || checkpoints.length > 0;
+  const has = (section: string): boolean => within(top, section) !== top;
+  if (!wants && arrays.length === 0 && !['train', 'checkpoints', 'arrays'].some(has))
+    report.wrong(
+      top,
+      'at least one of `train`, `checkpoints` and `arrays`',
+      'none of them',
+      'They say which networks to measure.',
+    );
+
+  const sets = written.id ?? (train !== null && !has('id') ? [impliedBy(train, report, top)] : []);
+  if (checkpoints.length > 0 && sets.length === 0 && !has('id') && !has('train'))
+    report.wrong(top, '`id`: what the checkpoints know', 'nothing', 'Add `id: { train: …, test: … }`.');
+  const id = sets.map((set) => withUnknown(set, written.ood ?? null, has('ood'), report));
+  const manifest: Manifest = {
+    ...{ name, train, checkpoints, arrays, id, detectors, profile, bootstrap },
+    out: out ?? report.resolve(`results/${name}`),
+  };
+  checkNetworks(manifest, report);
+  for (const known of id) checkKnown(known, report);
+  for (const each of arrays) checkArrays(each, report);
+  checkSameNames(id, report);
+  checkTraining(manifest, report);
+  checkDetectors(manifest, report);
+  return manifest;
+}
+
+function impliedBy({ data, classes }: Training, report: Report, top: Origin): WrittenKnownSet {
+  const split = (split: 'train' | 'test'): DataReference =>
+    report.keep({ name: data, source: { kind: 'set', set: data, split }, classes }, within(top, 'train'));
+  return report.keep({ name: data, train: split('train'), test: split('test'), ood: null }, within(top, 'train'));
+}
+
+function withUnknown(set: WrittenKnownSet, shared: Written['ood'], written: boolean, report: Report): KnownSet {
+  const origin = report.originOf(set);
+  const ood = set.ood ?? shared;
+  if (ood === null && !written && within(origin, 'ood') === origin)
+    report.wrong(origin, '`ood`: the unknown sets', 'nothing', 'Add `ood: { near: […], far: […] }` to the manifest.');
+  return report.keep({ ...set, ood: ood ?? { near: [], far: [] } }, origin);
+}
+
+/** Networks need ids of their own; those that share a name are one network with several seeds. */
+function checkNetworks({ train, checkpoints, arrays, id }: Manifest, report: Report): void {
+  const seen = new Map<string, Network>();
+  const names = new Map<string, Network>();
+  const enter = (network: Network, origin: Origin): void => {
+    const twin = seen.get(network.id);
+    const namesake = names.get(network.name);
+    if (twin !== undefined)
+      report.wrong(
+        within(origin, 'name'),
+        'a name and seed of its own',
+        `${network.id} again`,
+        'Give one of them another `name` or `seed`.',
+      );
+    else if (namesake !== undefined && (namesake.loss !== network.loss || namesake.model !== network.model))
+      report.wrong(
+        within(origin, 'name'),
+        `the loss and model of the others called ${network.name}`,
+        `${network.loss} and ${network.model} beside ${namesake.loss} and ${namesake.model}`,
+        'Networks of one name differ in their seeds alone.',
+      );
+    seen.set(network.id, network);
+    names.set(network.name, namesake ?? network);
+  };
+  if (train)
+    for (const network of networksOf({ train, checkpoints: [], arrays: [] })) enter(network, report.originOf(train));
+  const known = id.map((set) => set.name);
+  for (const checkpoint of checkpoints) {
+    const origin = report.originOf(checkpoint);
+    for (const network of ofCheckpoint(checkpoint)) enter(network, origin);
+    for (const name of checkpoint.id ?? [])
+      if (!known.includes(name))
+        report.wrong(within(origin, 'id'), `names of known sets (${known.join(', ')})`, name, didYouMean(name, known));
+  }
+  for (const each of arrays)
+    for (const network of networksOf({ train: null, checkpoints: [], arrays: [each] }))
+      enter(network, report.originOf(each));
+}
+
+function checkKnown({ name, test, ood }: KnownSet, report: Report): void {
+  const seen = new Set([name]);
+  for (const set of [...ood.near, ...ood.far]) {
+    const origin = report.originOf(set);
+    if (overlap(set, test)) {
+      const hint =
+        'Classes that were not trained on: { name: held-out, set: …, classes: […] }, and the others in `id`.';
+      report.wrong(origin, `images that ${name} has not`, 'the known set itself', hint);
+    } else if (seen.has(set.name))
+      report.wrong(
+        origin,
+        'a name of its own for each set',
+        `${set.name} again`,
+        'Give it another one: { name: …, … }.',
+      );
+    seen.add(set.name);
+  }
+}
+
+/** Whether two references are to the same images, as far as their names tell. */
+function overlap(a: DataReference, b: DataReference): boolean {
+  const key = ({ source }: DataReference): string =>
+    source.kind === 'set' || source.kind === 'made-up' ? source.set : `${source.kind} ${source.path}`;
+  return (
+    key(a) === key(b) &&
+    (a.classes === null || b.classes === null || a.classes.some((label) => b.classes!.includes(label)))
+  );
+}
+
+function checkArrays(arrays: ArraySets, report: Report): void {
+  const { id, ood } = arrays;
+  const seen = new Set([id.name]);
+  for (const { name } of [...ood.near, ...ood.far]) {
+    if (seen.has(name))
+      report.wrong(
+        within(report.originOf(arrays), 'ood'),
+        'a name of its own for each set',
+        `${name} again`,
+        'The known set counts too: name it as id: { test: file }.',
+      );
+    seen.add(name);
+  }
+}
+
+/** One name means one set in all of the results. */
+function checkSameNames(id: readonly KnownSet[], report: Report): void {
+  const first = new Map<string, DataReference>();
+  for (const { ood } of id)
+    for (const set of all(ood)) {
+      const { name, source, classes } = set;
+      const other = first.get(name) ?? set;
+      if (JSON.stringify([source, classes]) !== JSON.stringify([other.source, other.classes]))
+        report.wrong(
+          report.originOf(set),
+          `what ${name} is elsewhere in the manifest`,
+          'something else',
+          'Give it another name.',
+        );
+      first.set(name, other);
+    }
+}
+
+const all = <T>({ near, far }: UnknownSets<T>): T[] => [...near, ...far];
+
+/** Detectors that learn, and networks without `normalize`, need the known training images. */
+function checkTraining({ id, checkpoints, train, detectors }: Manifest, report: Report): void {
+  for (const known of id.filter((set) => set.train === null)) {
+    const measured = checkpoints.filter((each) => each.id === null || each.id.includes(known.name));
+    if (measured.length === 0 && train === null) continue;
+    const learning = detectors.filter(({ learns }) => learns).map(({ name }) => name);
+    const origin = report.originOf(known);
+    if (learning.length > 0) {
+      const names = [...new Set(learning)].join(', ');
+      report.wrong(
+        origin,
+        `\`train\`, since these detectors learn: ${names}`,
+        'no `train`',
+        'Add `train:`, the images that the networks were trained on.',
+      );
+    }
+    for (const checkpoint of measured.filter(lacksStatistics))
+      report.wrong(
+        report.originOf(checkpoint),
+        `\`normalize\`, since ${known.name} has no \`train\` to take it from`,
+        'none',
+        'Add `normalize: { mean: […], std: […] }`.',
+      );
+  }
+}
+
+const lacksStatistics = ({ source }: Checkpoint): boolean => source.kind === 'weights' && source.normalize === null;
+
+/** A detector that no network allows was not meant. */
+function checkDetectors(manifest: Manifest, report: Report): void {
+  const networks = networksOf(manifest);
+  if (networks.length === 0) return;
+  const many = new Set(manifest.detectors.map((each) => report.originOf(each).path)).size;
+  if (many < manifest.detectors.length) return; // `all` means all that work
+  for (const detector of manifest.detectors) {
+    const reasons = networks.map((network) => obstacle(network, detector));
+    if (reasons.every((reason) => reason !== null))
+      report.wrong(
+        report.originOf(detector),
+        'a detector that works on some of the networks',
+        detector.name,
+        `Here ${reasons[0]}.`,
+      );
+  }
+}

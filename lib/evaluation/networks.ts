@@ -1,0 +1,99 @@
+// The networks that a manifest stands for, one by one: each loss and seed of its training, each seed of its checkpoints, each
+// entry of its arrays; and which detectors a network rules out by what its last layer is.
+
+import { withSeed } from './manifest/checkpointShape.js';
+import type { DetectorChoice } from './manifest/detectorSchemas.js';
+import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
+
+export interface Network {
+  /** Of its own: the name and, where there is one, the seed (`convnet-isomax-s0`). */
+  readonly id: string;
+  /** What networks that differ in their seeds alone share; tables average over these. */
+  readonly name: string;
+  /** Null where only the run directory knows. */
+  readonly loss: string | null;
+  readonly model: string | null;
+  readonly seed: number | null;
+  /** The last layer, as far as the loss tells. */
+  readonly head: 'affine' | 'distance' | 'none' | 'unknown';
+  /** The known sets it is measured on; null for all. */
+  readonly known: readonly string[] | null;
+  readonly source:
+    | {
+        readonly kind: 'trained';
+        readonly training: Training;
+        readonly loss: Training['losses'][number];
+        readonly seed: number;
+      }
+    | WeightsSource
+    | RunSource
+    | { readonly kind: 'arrays'; readonly arrays: ArraySets };
+}
+
+/** Every network, in the order of the manifest. */
+export function networksOf({
+  train,
+  checkpoints,
+  arrays,
+}: Pick<Manifest, 'train' | 'checkpoints' | 'arrays'>): Network[] {
+  return [...(train ? trained(train) : []), ...checkpoints.flatMap(ofCheckpoint), ...arrays.map(ofArrays)];
+}
+
+/** Networks that one entry of `checkpoints` stands for. */
+export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Network[] {
+  const [loss, model] = source.kind === 'run' ? [null, null] : [source.loss, source.model];
+  return seeds.map((seed) => ({
+    id: withSeedName(name, seed),
+    ...{ name, loss, model, seed, known },
+    head: headOf(loss),
+    source: { ...source, path: withSeed(source.path, seed) },
+  }));
+}
+
+function trained(training: Training): Network[] {
+  const { model, losses, seeds } = training;
+  return losses.flatMap((loss) =>
+    seeds.map((seed) => {
+      const name = `${model}-${loss}`;
+      const source = { kind: 'trained', training, loss, seed } as const;
+      return { id: withSeedName(name, seed), name, loss, model, seed, head: headOf(loss), known: null, source };
+    }),
+  );
+}
+
+function ofArrays(arrays: ArraySets): Network {
+  const { name, loss, model, seed, head } = arrays;
+  const source = { kind: 'arrays', arrays } as const;
+  return {
+    id: withSeedName(name, seed),
+    name,
+    loss,
+    model,
+    seed,
+    head: head === null ? 'none' : 'affine',
+    known: null,
+    source,
+  };
+}
+
+const withSeedName = (name: string, seed: number | null): string => (seed === null ? name : `${name}-s${seed}`);
+
+function headOf(loss: string | null): Network['head'] {
+  if (loss === 'softmax') return 'affine';
+  return loss !== null && DISTANCE.includes(loss) ? 'distance' : 'unknown';
+}
+/** Losses whose head has prototypes. */
+const DISTANCE: readonly string[] = ['isomax', 'isomaxplus', 'dismax'];
+
+/** Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it. */
+export function obstacle({ head, source }: Network, { name, needs, learns }: DetectorChoice): string | null {
+  if (source.kind === 'arrays') {
+    if (needs.includes('model')) return `${name} runs the network, and there are only arrays`;
+    if (learns && source.arrays.train === null) return `${name} learns from training images, and there is no \`train\``;
+  }
+  if (head === 'none' && (needs.includes('head') || needs.includes('affine head')))
+    return `${name} needs the last layer, and there is no \`head\``;
+  if (head === 'distance' && needs.includes('affine head'))
+    return `${name} is defined for a last layer w·f + b, and the network has a distance head`;
+  return null;
+}
