@@ -5,7 +5,7 @@ import { type Network, networksOf, obstacle, ofCheckpoint } from '../networks.js
 import { didYouMean } from './hints.js';
 import type { Written, WrittenKnownSet } from './manifestShape.js';
 import { type Origin, type Report, within } from './shapes.js';
-import type { ArraySets, Checkpoint, DataReference, KnownSet, Manifest, Training, UnknownSets } from './types.js';
+import type { ArrayFile, Checkpoint, DataReference, KnownSet, Manifest, Training, UnknownSets } from './types.js';
 
 /** Brings the sections together. The result counts only if the report has no mistake. */
 export function unite(written: Partial<Written>, top: Origin, report: Report): Manifest {
@@ -31,7 +31,7 @@ export function unite(written: Partial<Written>, top: Origin, report: Report): M
   };
   checkNetworks(manifest, report);
   for (const known of id) checkKnown(known, report);
-  for (const each of arrays) checkArrays(each, report);
+  for (const each of arrays) for (const set of all(each.ood)) checkApart(set, each.id.name, report);
   checkSameNames(id, report);
   checkTraining(manifest, report);
   checkDetectors(manifest, report);
@@ -92,22 +92,18 @@ function checkNetworks({ train, checkpoints, arrays, id }: Manifest, report: Rep
 }
 
 function checkKnown({ name, test, ood }: KnownSet, report: Report): void {
-  const seen = new Set([name]);
-  for (const set of [...ood.near, ...ood.far]) {
-    const origin = report.originOf(set);
+  for (const set of all(ood)) {
     if (overlap(set, test)) {
       const hint =
-        'Classes that were not trained on: { name: held-out, set: …, classes: […] }, and the others in `id`.';
-      report.wrong(origin, `images that ${name} has not`, 'the known set itself', hint);
-    } else if (seen.has(set.name))
-      report.wrong(
-        origin,
-        'a name of its own for each set',
-        `${set.name} again`,
-        'Give it another one: { name: …, … }.',
-      );
-    seen.add(set.name);
+        'For classes that were not trained on: { name: held-out, set: …, classes: […] }, and the others in `id`.';
+      report.wrong(report.originOf(set), `images that ${name} has not`, 'the known set itself', hint);
+    } else checkApart(set, name, report);
   }
+}
+
+function checkApart(set: DataReference | ArrayFile, known: string, report: Report): void {
+  if (set.name === known)
+    report.wrong(report.originOf(set), 'another name than the known set has', set.name, 'Give one of them a `name`.');
 }
 
 /** Whether two references are to the same images, as far as their names tell. */
@@ -118,21 +114,6 @@ function overlap(a: DataReference, b: DataReference): boolean {
     key(a) === key(b) &&
     (a.classes === null || b.classes === null || a.classes.some((label) => b.classes!.includes(label)))
   );
-}
-
-function checkArrays(arrays: ArraySets, report: Report): void {
-  const { id, ood } = arrays;
-  const seen = new Set([id.name]);
-  for (const { name } of [...ood.near, ...ood.far]) {
-    if (seen.has(name))
-      report.wrong(
-        within(report.originOf(arrays), 'ood'),
-        'a name of its own for each set',
-        `${name} again`,
-        'The known set counts too: name it as id: { test: file }.',
-      );
-    seen.add(name);
-  }
 }
 
 /** One name means one set in all of the results. */

@@ -98,12 +98,12 @@ const nameOf = (value: Setting): string => Object.keys(value as object)[0] ?? ''
 function settingsShape(what: string, schemas: SettingSchemas): Shape<Settings> {
   const fields = Object.entries(schemas).map(([key, schema]): [string, Field<Setting>] => [
     key,
-    { shape: settingShape(schema), required: false, value: schema.default },
+    { shape: settingShape(key, schema), required: false, value: schema.default },
   ]);
   return record<Record<string, Setting>>(`the settings of ${what}`, Object.fromEntries(fields));
 }
 
-function settingShape(schema: SettingSchema): Shape<Setting> {
+function settingShape(key: string, schema: SettingSchema): Shape<Setting> {
   switch (schema.type) {
     case 'number':
       return schema.default === null ? orNull(number(schema)) : number(schema);
@@ -119,7 +119,7 @@ function settingShape(schema: SettingSchema): Shape<Setting> {
       return list(number(schema.item));
     case 'variant': {
       const options = Object.entries(schema.of).map(([name, inner]) => [name, settingsShape(name, inner)] as const);
-      return refine(orNull(variant('one of', Object.fromEntries(options))), (chosen): Setting | undefined =>
+      return refine(orNull(variant(`a ${key}`, Object.fromEntries(options))), (chosen): Setting | undefined =>
         chosen === null ? null : { [chosen[0]]: chosen[1] },
       );
     }

@@ -58,23 +58,26 @@ const training: Shape<Training> = record('what to train: a map with data, model,
   classes: optional(classesShape, null),
 } satisfies Fields<Training>);
 
-/** `{ near: […], far: […] }`, not both empty. */
-function unknownShape<T>(item: Shape<readonly T[]>, what: string): Shape<UnknownSets<T>> {
+/** `{ near: […], far: […] }`, not both empty, each set with a name of its own. */
+function unknownShape<T extends { readonly name: string }>(
+  item: Shape<readonly T[]>,
+  what: string,
+): Shape<UnknownSets<T>> {
   const expects = `unknown sets: a map with near, far or both, each ${what}`;
-  return refine(
-    byKind(expects, { map: record(expects, { near: optional(item, []), far: optional(item, []) }) }),
-    (sets: UnknownSets<T>, origin, report) => {
-      if (sets.near.length + sets.far.length > 0) return report.keep(sets, origin);
-      report.wrong(origin, 'at least one unknown set in near or far', 'none');
-      return undefined;
-    },
-  );
+  const shape = record<UnknownSets<T>>(expects, { near: optional(item, []), far: optional(item, []) });
+  return refine(byKind(expects, { map: shape }), (sets, origin, report) => {
+    const all = [...sets.near, ...sets.far];
+    if (all.length === 0) report.wrong(origin, 'at least one unknown set in near or far', 'none');
+    all.forEach((set, i) => {
+      if (all.findIndex(({ name }) => name === set.name) === i) return;
+      const hint = 'Remove one, or give it another name.';
+      report.wrong(report.originOf(set), 'a name of its own for each set', `${set.name} again`, hint);
+    });
+    return sets;
+  });
 }
 
-const unknownImages = unknownShape(
-  list(dataShape('ood'), { least: 0, unique: (set) => set.name }),
-  'a list of data sets',
-);
+const unknownImages = unknownShape(list(dataShape('ood'), { least: 0 }), 'a list of data sets');
 
 const bothSplits: Shape<WrittenKnownSet> = {
   expects: 'a data set that is known by name',
@@ -104,9 +107,14 @@ const knownSets: Shape<readonly WrittenKnownSet[]> = byKind('a known set, or a l
   list: list(knownSet, { unique: (set) => set.name }),
 });
 
-const arrayFiles = refine(
-  mapOf(nameShape, existing('file'), 'a map from names to files'),
-  (entries): readonly ArrayFile[] => entries.map(([name, path]) => ({ name, path })),
+/** `{ name: file }`; each is kept with the place of its path. */
+const arrayFiles: Shape<readonly ArrayFile[]> = refine(
+  mapOf(
+    nameShape,
+    refine(existing('file'), (path, origin, report) => report.keep({ path }, origin)),
+    'a map from names to files',
+  ),
+  (entries, _, report) => entries.map(([name, file]) => report.keep({ name, path: file.path }, report.originOf(file))),
 );
 
 const arraySets: Shape<ArraySets> = refine(
