@@ -149,7 +149,7 @@ function accuracies(rows: readonly EvaluationRow[], known: string, layout: Layou
     const mean = cellOf(runs.filter((value) => value !== null));
     return mean === undefined ? [] : [[label(of[0]!), cellText(mean)]];
   });
-  return lines.length === 0 ? [] : [`## ${escape(known)}: accuracy ↑`, grid(['network', 'accuracy'], lines, 1)];
+  return lines.length === 0 ? [] : [`## ${cellSafe(known)}: accuracy ↑`, grid(['network', 'accuracy'], lines, 1)];
 }
 
 function markdownTable({ known, metric, columns, lines }: Table): string {
@@ -163,14 +163,14 @@ function markdownTable({ known, metric, columns, lines }: Table): string {
     }),
   ]);
   const head = ['network', 'detector', ...columns.map(({ title }) => title)];
-  return `## ${escape(known)}: ${METRIC_NAMES[metric].short} ↑\n\n${grid(head, body, 2)}`;
+  return `## ${cellSafe(known)}: ${METRIC_NAMES[metric].short} ↑\n\n${grid(head, body, 2)}`;
 }
 
 const printed = (each: Cell | undefined): number => (each === undefined ? -1 : Number(percentage(each.mean)));
 
 /** A Markdown table whose columns are aligned in the source too; the first `left` of them to the left. */
 function grid(head: readonly string[], body: readonly (readonly string[])[], left: number): string {
-  const lines = [head, ...body].map((texts) => texts.map(escape));
+  const lines = [head, ...body].map((texts) => texts.map(cellSafe));
   const widths = head.map((_, i) => Math.max(3, ...lines.map((texts) => displayWidth(texts[i]!))));
   const row = (texts: readonly string[]): string =>
     `| ${texts
@@ -184,6 +184,6 @@ function grid(head: readonly string[], body: readonly (readonly string[])[], lef
 }
 
 /** Names are a user's: nothing in them may end a cell or a line. */
-function escape(text: string): string {
+function cellSafe(text: string): string {
   return text.replace(/\p{Cc}|\p{Cf}/gu, '�').replace(/[\\|<`]/g, '\\$&');
 }

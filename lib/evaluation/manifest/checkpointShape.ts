@@ -35,8 +35,9 @@ const normalizeShape = refine(
     std: required(channelStds),
   }),
   (given: Normalization, origin, report) => {
-    if (given.mean.length !== given.std.length) {
-      const received = `${given.mean.length} in mean and ${given.std.length} in std`;
+    const [means, stds] = ['mean', 'std'].map((key) => countAt(within(origin, key)));
+    if (means !== stds) {
+      const received = `${means} in mean and ${stds} in std`;
       report.wrong(origin, 'as many numbers in mean as in std, one for each channel', received);
     }
     const bytes = [...given.mean, ...given.std].find((value) => Math.abs(value) > 4);
@@ -50,6 +51,9 @@ const normalizeShape = refine(
     return given;
   },
 );
+
+/** Items of a list as it is written. */
+const countAt = ({ node }: Origin): number => (node.kind === 'list' ? node.items.length : 0);
 
 const fields = record('a checkpoint: a map with weights (or run), model, loss …', {
   name: optional(nameShape, null),

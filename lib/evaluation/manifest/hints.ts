@@ -1,7 +1,8 @@
 // “Did you mean …?”: the nearest of the words that would have been right, if it is near enough to be a slip.
 
 /**
- * The word of `known` that differs least from `word`; null where none is near. Case, `-`, `_` and spaces don't count.
+ * The word of `known` that differs least from `word`; null where none is near. Case, `-`, `_` and spaces don't
+ * count, and a part of a word is near to it.
  * @example nearest('wieghts', ['weights', 'model']); // 'weights'
  */
 export function nearest(word: string, known: Iterable<string>): string | null {
@@ -10,7 +11,9 @@ export function nearest(word: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.max(1, Math.floor(plain.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(plain, simplify(candidate));
+    const other = simplify(candidate);
+    const part = Math.min(plain.length, other.length) > 2 && (other.includes(plain) || plain.includes(other));
+    const distance = part && plain !== other ? 1 : editDistance(plain, other);
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best;

@@ -80,15 +80,13 @@ function refusal(expected: string, received: string, hint: string | null = null)
 
 function syntaxMistakes({ errors, warnings }: Document, lines: LineCounter): Mistake[] {
   const exhausted = errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION');
-  const seen = new Set<string>();
-  return (exhausted.length > 0 ? exhausted.slice(0, 1) : [...errors, ...warnings])
-    .map((error) => ({ ...placeOf(lines, error.pos[0]), path: '', ...explain(error) }))
-    .filter(({ line, column }) => {
-      // One slip often gives several errors at one place; the first says it best.
-      const known = seen.has(`${line}:${column}`);
-      seen.add(`${line}:${column}`);
-      return !known;
-    });
+  const seen = new Set<number>();
+  return (
+    (exhausted.length > 0 ? exhausted.slice(0, 1) : [...errors, ...warnings])
+      .map((error) => ({ ...placeOf(lines, error.pos[0]), path: '', ...explain(error) }))
+      // One slip often gives several errors in one line; the first says it best.
+      .filter(({ line }) => !seen.has(line) && seen.add(line))
+  );
 }
 
 function explain({ code, message }: YAMLError): Pick<Mistake, 'expected' | 'received' | 'hint'> {
@@ -96,12 +94,18 @@ function explain({ code, message }: YAMLError): Pick<Mistake, 'expected' | 'rece
   switch (code) {
     case 'TAB_AS_INDENT':
       return { expected: 'spaces to indent', received: 'a tab', hint: 'YAML allows no tabs here: use two spaces.' };
-    case 'BAD_INDENT':
+    case 'BAD_INDENT': {
+      const bracket = /end with a (.)/.exec(message)?.[1];
+      if (bracket !== undefined) {
+        const hint = 'What is in brackets over several lines is indented deeper than its key.';
+        return { expected: `the ${bracket} that closes what was opened above`, received: 'something else', hint };
+      }
       return {
         expected: 'the indentation of its neighbours',
         received: 'another',
         hint: 'Entries of one block begin in one column.',
       };
+    }
     case 'RESOURCE_EXHAUSTION':
       return { expected: `at most ${limits.depth} levels`, received: 'thousands nested into each other', hint: null };
     case 'MULTIPLE_DOCS':
@@ -114,7 +118,7 @@ function explain({ code, message }: YAMLError): Pick<Mistake, 'expected' | 'rece
       return {
         expected: 'one `key: value` in a line',
         received: 'a second colon',
-        hint: 'Put text that holds ": " into quotes.',
+        hint: 'Put text that holds ": " into quotes; or is the next line indented too far?',
       };
     case 'TAG_RESOLVE_FAILED':
       return { expected: 'a value without a tag', received: `one${says}`, hint: null };

@@ -152,6 +152,13 @@ async function missingFile({ file, kind, origin }: FileUse): Promise<Mistake | n
   };
 }
 
+/** By place, each once: aliases lead to one place on several ways. */
 function inOrder(mistakes: readonly Mistake[]): Mistake[] {
-  return [...mistakes].sort((a, b) => a.line - b.line || a.column - b.column);
+  const seen = new Set<string>();
+  return [...mistakes]
+    .sort((a, b) => a.line - b.line || a.column - b.column)
+    .filter(({ line, column, expected, received }) => {
+      const key = JSON.stringify([line, column, expected, received]);
+      return !seen.has(key) && seen.add(key);
+    });
 }

@@ -35,7 +35,6 @@ export class Report {
   readonly files: FileUse[] = [];
   readonly #origins = new WeakMap<object, Origin>();
   readonly #base: string | undefined;
-  readonly #seen = new Set<string>();
 
   /** @param base the folder that relative paths start from; without one they stay as they are */
   constructor(base?: string) {
@@ -46,16 +45,13 @@ export class Report {
     return this.#base === undefined ? path : resolve(this.#base, path);
   }
 
-  /** Notes that something else than `expected` is at a place. Aliases may lead to one place twice; it is noted once. */
+  /** Notes that something else than `expected` is at a place. */
   wrong(
     { place, path }: Pick<Origin, 'place' | 'path'>,
     expected: string,
     received: string,
     hint: string | null = null,
-  ) {
-    const key = JSON.stringify([place, expected, received]);
-    if (this.#seen.has(key)) return;
-    this.#seen.add(key);
+  ): void {
     this.mistakes.push({ ...place, path, expected, received, hint });
   }
 
@@ -204,7 +200,7 @@ export interface ListOptions<T> {
   readonly unique?: (item: T) => string | null;
 }
 
-/** A list; without `least: 0` not an empty one. Wrong items are left out, the others looked at. */
+/** A list; without `least: 0` not an empty one. Items that are wrong or there already are left out. */
 export function list<T>(item: Shape<T>, { least = 1, unique }: ListOptions<T> = {}): Shape<readonly T[]> {
   const expects = `a list, each item ${item.expects}`;
   return {
@@ -224,19 +220,14 @@ export function list<T>(item: Shape<T>, { least = 1, unique }: ListOptions<T> = 
         const inner = `${path}[${i}]`;
         const value = item.read(each, inner, report);
         if (value === undefined) return;
-        values.push(value);
         const key = unique?.(value) ?? null;
-        if (key === null) return;
-        const first = seen.get(key);
-        if (first) {
-          const origin = { place: each.place, path: inner };
-          report.wrong(
-            origin,
-            'each item once',
-            `${printable(key)} again, after line ${first.line}`,
-            'Remove one, or name them apart.',
-          );
-        } else seen.set(key, each.place);
+        const first = key === null ? undefined : seen.get(key);
+        if (first === undefined) values.push(value);
+        else {
+          const received = `${printable(key!)} again, after line ${first.line}`;
+          report.wrong({ place: each.place, path: inner }, 'each item once', received, 'Remove one of them.');
+        }
+        if (key !== null && first === undefined) seen.set(key, each.place);
       });
       return values;
     },
