@@ -157,6 +157,7 @@ describe('a bad manifest', () => {
     ['name: a\n---\nname: b', ['2:1 : one manifest in the file']],
     ['name: !!set {a}', ['1:13 name: a name of letters, digits and . _ + -', '1:1 : `detectors`']],
     ['1: a', ['1:1 : text as a key']],
+    ['checkpoints: [{ weights: net-s{seed}.pt }]', ['1:31 : a comma or the end of the brackets']],
     [minimal.replace('train:', 'trian:'), ['5:1 trian: one of the keys']],
     [minimal.replace('id: mnist', 'id: []'), ['2:5 id: a list']],
     [minimal.replace('ood: { far: [kmnist] }', 'ood: [kmnist]'), ['3:6 ood: unknown sets: a map with near, far']],

@@ -64,7 +64,7 @@ export type Job = TrainJob | ExtractJob | FitJob | ScoreJob | MeasureJob;
 
 /** A set of images or arrays, as one network meets it. */
 export interface PlannedSet {
-  /** Of its own for each network: `cifar10:train`, `cifar10:test` for a known set, else the name. */
+  /** Of its own for each network: `cifar10:train`, `cifar10:test`, `uniform-noise@cifar10`, else the name. */
   readonly id: string;
   readonly name: string;
   readonly from: DataReference | ArrayFile;
@@ -162,7 +162,9 @@ function knownSetsOf(
         // Made-up images come in the number of the known ones.
         images: from.source.kind === 'made-up' ? images : sizeOf(from),
       });
-      const unknown = (from: DataReference): PlannedSet => planned(from, from.name);
+      // Made-up images are made after the known ones, so they are others for another known set.
+      const unknown = (from: DataReference): PlannedSet =>
+        planned(from, from.source.kind === 'made-up' ? `${from.name}@${name}` : from.name);
       return {
         name,
         train: train && planned(train, `${name}:train`),
@@ -239,7 +241,8 @@ function detectorJobs(
   const measures = unknown.map(
     ({ distance, set }, i): MeasureJob => ({
       ...{ kind: 'measure', id: `measure/${path}/${set.id}`, ...common, ood: set, distance, usesModel: false },
-      needs: [ofTest.id, scores[i]!.id],
+      // The arrays for the accuracy.
+      needs: [arraysOf(test), ofTest.id, scores[i]!.id],
     }),
   );
   return [...(fit ? [fit] : []), ofTest, ...scores, ...measures];

@@ -91,6 +91,7 @@ function syntaxMistakes({ errors, warnings }: Document, lines: LineCounter): Mis
 
 function explain({ code, message }: YAMLError): Pick<Mistake, 'expected' | 'received' | 'hint'> {
   const says = `: ${printable(message).slice(0, 200)}`;
+  const other = { expected: 'YAML', received: `something else${says}`, hint: null };
   switch (code) {
     case 'TAB_AS_INDENT':
       return { expected: 'spaces to indent', received: 'a tab', hint: 'YAML allows no tabs here: use two spaces.' };
@@ -120,10 +121,17 @@ function explain({ code, message }: YAMLError): Pick<Mistake, 'expected' | 'rece
         received: 'a second colon',
         hint: 'Put text that holds ": " into quotes; or is the next line indented too far?',
       };
+    case 'UNEXPECTED_TOKEN': {
+      const opened = /flow-(map|seq)-start at node end/.exec(message)?.[1];
+      if (opened === undefined) return other;
+      const bracket = opened === 'map' ? '{' : '[';
+      const hint = `Within brackets, text that holds ${bracket} needs quotes.`;
+      return { expected: 'a comma or the end of the brackets', received: bracket, hint };
+    }
     case 'TAG_RESOLVE_FAILED':
       return { expected: 'a value without a tag', received: `one${says}`, hint: null };
     default:
-      return { expected: 'YAML', received: `something else${says}`, hint: null };
+      return other;
   }
 }
 
