@@ -172,6 +172,24 @@ describe('a bad manifest', () => {
         'checkpoints: [{ weights: a.pt, model: resnet20, loss: softmax }]',
       ['5:15 checkpoints[0]: `normalize`, since mnist has no `train`'],
     ],
+    [
+      'name: a\ndetectors: [mps]\nid: mnist\narrays: [{ name: x, id: a.npz, ood: { far: { y: b.npz } } }]',
+      ['3:5 id: `train` or `checkpoints` beside it'],
+    ],
+    [
+      minimal.replace('id: mnist', 'id: { test: mnist, ood: { far: [kmnist] } }'),
+      ['3:6 ood: a known set without an `ood` of its own'],
+    ],
+    [
+      'name: a\ndetectors: [mps]\nid: [mnist, kmnist]\nood: { far: [notmnist] }\n' +
+        'checkpoints: [{ weights: a.pt, model: resnet20, loss: softmax, id: mnist }]',
+      ['3:13 id[1]: a checkpoint that is measured on it'],
+    ],
+    [
+      `name: a\ntrain: { data: mnist, losses: [softmax, isomax], seeds: [${Array.from({ length: 9000 }, (_, i) => i)}] }\n` +
+        'ood: { far: [kmnist] }\ndetectors: all',
+      ['1:1 : at most 200,000 rows'],
+    ],
     [minimal.replace('[mps]', '[vim]'), ['4:13 detectors[0]: a detector that works on some of the networks']],
   ])('%j', (text, expected) => {
     const found = mistakesOf(text);
@@ -334,6 +352,9 @@ describe('a file', () => {
       { line: 1, column: 1, hint: 'It looks like UTF-16: save it as UTF-8.' },
     ]);
     await expect(readManifest(write('bom.yaml', `\uFEFF${minimal}`))).resolves.toMatchObject({ name: 'a' });
+    expect(await mistakes(Buffer.from(`# ${'é'.repeat(150_000)}`))).toMatchObject([
+      { expected: 'a manifest of at most 256 KiB' },
+    ]);
     expect(await mistakes(Buffer.alloc(400_000, '#'))).toMatchObject([{ expected: 'a manifest of at most 256 KiB' }]);
   });
 

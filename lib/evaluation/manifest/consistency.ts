@@ -3,6 +3,7 @@
 
 import { type Network, networksOf, obstacle, ofCheckpoint } from '../networks.js';
 import { didYouMean } from './hints.js';
+import type { Located } from './located.js';
 import type { Written, WrittenKnownSet } from './manifestShape.js';
 import { type Origin, type Report, within } from './shapes.js';
 import type { ArrayFile, Checkpoint, DataReference, KnownSet, Manifest, Training, UnknownSets } from './types.js';
@@ -29,13 +30,67 @@ export function unite(written: Partial<Written>, top: Origin, report: Report): M
     ...{ name, train, checkpoints, arrays, id, detectors, profile, bootstrap },
     out: out ?? report.resolve(`results/${name}`),
   };
-  checkNetworks(manifest, report);
+  const whole = countOf(within(top, 'id').node) === id.length || !has('id');
+  checkUse(manifest, top, report);
+  checkSize(manifest, top, report);
+  checkNetworks(manifest, whole, report);
   for (const known of id) checkKnown(known, report);
   for (const each of arrays) for (const set of all(each.ood)) checkApart(set, each.id.name, report);
   checkSameNames(id, report);
   checkTraining(manifest, report);
-  checkDetectors(manifest, report);
+  // A network that couldn't be read might have been the one that a detector is for.
+  if (report.mistakes.length === 0) checkDetectors(manifest, report);
   return manifest;
+}
+
+/** Known sets as they are written: one, or those of a list. */
+const countOf = (node: Located): number => (node.kind === 'list' ? node.items.length : 1);
+
+/** What no network reads would be passed over in silence. */
+function checkUse({ train, checkpoints, arrays, id }: Manifest, top: Origin, report: Report): void {
+  const has = (section: string): boolean => within(top, section) !== top;
+  if (arrays.length > 0 && !has('train') && !has('checkpoints'))
+    for (const section of ['id', 'ood'].filter(has))
+      report.wrong(
+        within(top, section),
+        '`train` or `checkpoints` beside it',
+        'arrays only',
+        'Arrays have an `id` and an `ood` of their own.',
+      );
+  else if (
+    has('ood') &&
+    id.length > 0 &&
+    id.every((set) => within(report.originOf(set), 'ood') !== report.originOf(set))
+  )
+    report.wrong(within(top, 'ood'), 'a known set without an `ood` of its own', 'none', 'Remove this one or theirs.');
+  if (train !== null || checkpoints.some((each) => each.id === null)) return;
+  for (const set of id)
+    if (checkpoints.length > 0 && !checkpoints.some((each) => each.id?.includes(set.name)))
+      report.wrong(report.originOf(set), 'a checkpoint that is measured on it', 'none', 'Add it to the `id` of one.');
+}
+
+/** Rows of results beyond this are a slip, and their plan would not fit into memory. */
+const MOST_ROWS = 200_000;
+
+function checkSize(manifest: Manifest, top: Origin, report: Report): void {
+  const { id, detectors } = manifest;
+  const unknown = (sets: UnknownSets<unknown>): number => sets.near.length + sets.far.length;
+  const ofImages = (known: readonly string[] | null): number =>
+    id.reduce((sum, set) => sum + (known === null || known.includes(set.name) ? unknown(set.ood) : 0), 0);
+  const rows = networksOf(manifest).reduce(
+    (sum, { source, known }) =>
+      sum + detectors.length * (source.kind === 'arrays' ? unknown(source.arrays.ood) : ofImages(known)),
+    0,
+  );
+  if (rows > MOST_ROWS) {
+    const most = `at most ${MOST_ROWS.toLocaleString('en-US')} rows of results`;
+    report.wrong(
+      top,
+      most,
+      rows.toLocaleString('en-US'),
+      'Networks × unknown sets × detectors: split it into several manifests.',
+    );
+  }
 }
 
 function impliedBy({ data, classes }: Training, report: Report, top: Origin): WrittenKnownSet {
@@ -53,7 +108,7 @@ function withUnknown(set: WrittenKnownSet, shared: Written['ood'], written: bool
 }
 
 /** Networks need ids of their own; those that share a name are one network with several seeds. */
-function checkNetworks({ train, checkpoints, arrays, id }: Manifest, report: Report): void {
+function checkNetworks({ train, checkpoints, arrays, id }: Manifest, allKnown: boolean, report: Report): void {
   const seen = new Map<string, Network>();
   const names = new Map<string, Network>();
   const enter = (network: Network, origin: Origin): void => {
@@ -83,7 +138,7 @@ function checkNetworks({ train, checkpoints, arrays, id }: Manifest, report: Rep
     const origin = report.originOf(checkpoint);
     for (const network of ofCheckpoint(checkpoint)) enter(network, origin);
     for (const name of checkpoint.id ?? [])
-      if (!known.includes(name))
+      if (allKnown && !known.includes(name))
         report.wrong(within(origin, 'id'), `names of known sets (${known.join(', ')})`, name, didYouMean(name, known));
   }
   for (const each of arrays)

@@ -49,12 +49,12 @@ export interface LocatedScalar {
 }
 
 /** Far above what a manifest has, far below what takes a noticeable time. */
-const limits = { values: 50_000, depth: 32, characters: 256 * 1024 };
+export const limits = { values: 50_000, depth: 32, characters: 256 * 1024 };
 
 /** Reads YAML 1.2, core schema. The tree is null where the text is not YAML; then the mistakes are those of syntax alone. */
 export function locate(text: string): { readonly root: Located | null; readonly mistakes: readonly Mistake[] } {
   if (text.length > limits.characters)
-    return refusal('a manifest of at most 256 KiB', `${Math.ceil(text.length / 1024)} KiB`);
+    return { root: null, mistakes: [tooLong(`${Math.ceil(text.length / 1024)} KiB`)] };
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -70,13 +70,15 @@ export function locate(text: string): { readonly root: Located | null; readonly 
   const reader = new Reader(lines, targetsOf(document));
   const root = document.contents === null ? null : reader.read(document.contents, '', 0);
   if (root === null && reader.mistakes.length === 0)
-    return refusal('a manifest', 'an empty file', 'Begin with `name:`, `checkpoints:`, `ood:` and `detectors:`.');
+    return { root, mistakes: [asAWhole('a manifest', 'an empty file', 'Begin with `name:` and `detectors:`.')] };
   return { root, mistakes: reader.mistakes };
 }
 
-function refusal(expected: string, received: string, hint: string | null = null) {
-  return { root: null, mistakes: [{ line: 1, column: 1, path: '', expected, received, hint }] };
-}
+export const tooLong = (received: string): Mistake => asAWhole('a manifest of at most 256 KiB', received, null);
+
+const asAWhole = (expected: string, received: string, hint: string | null): Mistake => ({
+  ...{ line: 1, column: 1, path: '', expected, received, hint },
+});
 
 function syntaxMistakes({ errors, warnings }: Document, lines: LineCounter): Mistake[] {
   const exhausted = errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION');

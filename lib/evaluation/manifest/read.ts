@@ -6,7 +6,7 @@ import { IsotorchError } from '../../errors.js';
 import { unite } from './consistency.js';
 import type { DetectorSchemas } from './detectorSchemas.js';
 import { didYouMean } from './hints.js';
-import { locate, printable } from './located.js';
+import { limits, locate, printable, tooLong } from './located.js';
 import { manifestFields } from './manifestShape.js';
 import { ManifestError, type Mistake } from './mistakes.js';
 import { provisionalDetectors } from './provisionalDetectors.js';
@@ -67,6 +67,7 @@ export interface ReadOptions extends Pick<CheckOptions, 'schemas'> {
  */
 export async function readManifest(path: string, { files = true, schemas }: ReadOptions = {}): Promise<Manifest> {
   const bytes = await readBytes(path);
+  if (bytes.length > limits.characters) throw new ManifestError(path, [tooLong('more')]);
   const { text, mistake } = decode(bytes);
   if (mistake) throw new ManifestError(path, [mistake]);
   const base = dirname(resolve(path));
@@ -78,7 +79,7 @@ export async function readManifest(path: string, { files = true, schemas }: Read
 }
 
 /** Bytes of a manifest, one more than it may have at most. */
-const MOST = 256 * 1024 + 1;
+const MOST = limits.characters + 1;
 
 async function readBytes(path: string): Promise<Buffer> {
   try {
