@@ -48,16 +48,15 @@ describe('a good manifest', () => {
     ]);
     expect(id[1]!.ood.near[0]!.source).toEqual({ kind: 'npy', path: 'letters/other.npy', labels: null });
     expect(detectors.map(({ label }) => label)).toEqual(
-      ['mps', 'es', 'knn(k=10)', 'knn', 'vim', 'odin(epsilon=0.002)', 'energy(shape=react(percentile=85))'].concat(
-        'energy(shape=ash-s)',
+      ['mps', 'es', 'knn(k=10)', 'knn', 'vim', 'odin(epsilon=0.002)', 'energy+react(react.percentile=85)'].concat(
+        'energy+ash-s',
       ),
     );
     expect(detectors[6]).toMatchObject({
-      settings: { temperature: 1, shape: { react: { percentile: 85 } } },
-      needs: ['logits', 'features', 'head'],
-      learns: true,
+      ...{ name: 'energy+react', settings: { temperature: 1, react: { percentile: 85 } } },
+      ...{ needs: ['logits', 'features', 'head'], learns: true },
     });
-    expect(detectors[7]!.learns).toBe(false);
+    expect(detectors[7]).toMatchObject({ settings: { temperature: 1, 'ash-s': { percentile: 90 } }, learns: false });
     expect([profile, bootstrap, out]).toEqual([
       'isomax-paper',
       { resamples: 1000, seed: 0, confidence: 0.95 },
@@ -132,13 +131,13 @@ describe('a bad manifest', () => {
   });
 
   it('is shown with the line, a mark under the place, and what to do', () => {
-    const text = minimal.replace('losses: [isomax]', 'losses: [isomx]');
+    const text = minimal.replace('losses: [isomax]', 'losses: [isomax], precision: flaot32');
     expect(renderMistakes('a.yaml', checkManifest(text).mistakes, text)).toBe(
       [
-        'a.yaml:5:32: train.losses[0]: expected a loss (softmax, isomax, isomaxplus) but received the text "isomx"',
-        '    5 | train: { data: mnist, losses: [isomx] }',
-        '      |                                ^',
-        '      → Did you mean `isomax`?',
+        'a.yaml:5:52: train.precision: expected one of float32, bfloat16, float16 but received the text "flaot32"',
+        '    5 | train: { data: mnist, losses: [isomax], precision: flaot32 }',
+        '      |                                                    ^',
+        '      → Did you mean `float32`?',
       ].join('\n'),
     );
   });
@@ -190,6 +189,11 @@ describe('a bad manifest', () => {
         'ood: { far: [kmnist] }\ndetectors: all',
       ['1:1 : at most 200,000 rows'],
     ],
+    [minimal.replace('[mps]', '[odin+react]'), ['4:13 detectors[0]: a detector (mps']],
+    [minimal.replace('[mps]', '[energy+react+react]'), ['4:13 detectors[0]: a detector (mps']],
+    [minimal.replace('[mps]', '[knn: { k: null }]'), ['4:23 detectors[0].knn.k: a whole number of 1 or more']],
+    [minimal.replace('[mps]', '[residual: { dimension: 0 }, mps]'), ['4:36 detectors[0].residual.dimension: a whole']],
+    [minimal.replace('[mps]', '[gram: { powers: [1, 0] }]'), ['4:33 detectors[0].gram.powers[1]: a whole number']],
     [minimal.replace('[mps]', '[vim]'), ['4:13 detectors[0]: a detector that works on some of the networks']],
   ])('%j', (text, expected) => {
     const found = mistakesOf(text);
@@ -293,7 +297,7 @@ describe('hostile text', () => {
       '1:1 :',
       '2:1 constructor:',
       '4:13 detectors[0]:',
-      '4:26 detectors[1]:',
+      '4:26 detectors[1].__proto__:',
       '4:48 detectors[2].knn.toString:',
     ]);
   });

@@ -76,7 +76,7 @@ describe('docs/evaluation.md', () => {
 
   it('shows a mistake as it is printed', () => {
     const text =
-      'name: a\ntrain: { data: fashion-mnist, losses: [softmax, isomx] }\nood: { far: [mnist] }\ndetectors: [mps]\n';
+      'name: a\ntrain: { data: fashion-mnist, losses: [isomax], precision: flaot32 }\nood: { far: [mnist] }\ndetectors: [mps]\n';
     expect(blocks('console')[1]).toContain(renderMistakes('wrong.yaml', checkManifest(text).mistakes, text));
   });
 

@@ -15,7 +15,7 @@ export interface Network {
   readonly model: string | null;
   readonly seed: number | null;
   /** The last layer, as far as the loss tells. */
-  readonly head: 'affine' | 'distance' | 'none' | 'unknown';
+  readonly head: 'affine' | 'distance' | 'other' | 'none' | 'unknown';
   /** The known sets it is measured on; null for all. */
   readonly known: readonly string[] | null;
   readonly source:
@@ -79,21 +79,27 @@ function ofArrays(arrays: ArraySets): Network {
 const withSeedName = (name: string, seed: number | null): string => (seed === null ? name : `${name}-s${seed}`);
 
 function headOf(loss: string | null): Network['head'] {
-  if (loss === 'softmax') return 'affine';
-  return loss !== null && DISTANCE.includes(loss) ? 'distance' : 'unknown';
+  return loss === null ? 'unknown' : (HEADS[loss] ?? 'unknown');
 }
-/** Losses whose head has prototypes. */
-const DISTANCE: readonly string[] = ['isomax', 'isomaxplus', 'dismax'];
+/** What each loss has for a last layer. */
+const HEADS: Readonly<Record<string, Network['head']>> = {
+  softmax: 'affine',
+  logitnorm: 'affine',
+  isomax: 'distance',
+  isomaxplus: 'distance',
+  dismax: 'distance',
+  godin: 'other',
+};
 
 /** Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it. */
 export function obstacle({ head, source }: Network, { name, needs, learns }: DetectorChoice): string | null {
   if (source.kind === 'arrays') {
-    if (needs.includes('model')) return `${name} runs the network, and there are only arrays`;
+    if (needs.includes('network')) return `${name} runs the network, and there are only arrays`;
     if (learns && source.arrays.train === null) return `${name} learns from training images, and there is no \`train\``;
   }
   if (head === 'none' && (needs.includes('head') || needs.includes('affine head')))
     return `${name} needs the last layer, and there is no \`head\``;
-  if (head === 'distance' && needs.includes('affine head'))
-    return `${name} is defined for a last layer w·f + b, and the network has a distance head`;
+  if ((head === 'distance' || head === 'other') && needs.includes('affine head'))
+    return `${name} is defined for a last layer w·f + b, and the network has ${head === 'other' ? 'another' : 'a distance'} head`;
   return null;
 }

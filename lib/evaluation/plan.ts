@@ -208,7 +208,7 @@ function jobsOf(
     for (const set of [...(toLearn && learning ? [toLearn] : []), test, ...ood.near, ...ood.far])
       extracts.set(set.id, extracts.get(set.id) ?? extract(set));
   const arraysOf = (set: PlannedSet): string => extracts.get(set.id)!.id;
-  const withModel = ({ needs }: DetectorChoice): boolean => needs.includes('model');
+  const withModel = ({ needs }: DetectorChoice): boolean => needs.includes('network');
   const ordered = [...detectors.filter(withModel), ...detectors.filter((each) => !withModel(each))];
   const detecting = ordered.flatMap((detector) =>
     known.flatMap((set) => detectorJobs(network, set, detector, { arraysOf, usesModel: withModel(detector) })),

@@ -59,7 +59,7 @@ function knownBlock({ name, train, test, ood }: PlannedKnown): string[] {
 }
 
 function about({ needs, learns }: DetectorChoice): string {
-  const parts = [...(learns ? ['learns'] : []), ...(needs.includes('model') ? ['runs the network'] : [])];
+  const parts = [...(learns ? ['learns'] : []), ...(needs.includes('network') ? ['runs the network'] : [])];
   return parts.length === 0 ? '' : `  (${parts.join(', ')})`;
 }
 

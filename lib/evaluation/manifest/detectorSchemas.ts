@@ -1,40 +1,33 @@
 // What detectors there are, as plain data: their settings with types, ranges and defaults, and what they read. The manifest is
-// checked against a table of these, and the plan drawn up from it, without LibTorch.
+// checked against a table of these, and the plan drawn up from it, without LibTorch. Names and settings are those that make a
+// detector: `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
 
 import type { Need, Setting, Settings } from '../../ood/index.js';
-import { describeLocated, type Located } from './located.js';
+import { didYouMean } from './hints.js';
 import {
   boolean,
   choice,
   type Field,
   list,
   type NumberLimits,
+  named,
   number,
+  optional,
+  orNull,
   record,
   refine,
   type Shape,
-  variant,
 } from './shapes.js';
 
 export type SettingSchema =
-  | ({ readonly type: 'number' | 'integer'; readonly default: number | null } & Omit<NumberLimits, 'integer'>)
-  | { readonly type: 'boolean'; readonly default: boolean }
-  | { readonly type: 'choice'; readonly of: readonly string[]; readonly default: string }
-  | { readonly type: 'numbers'; readonly default: readonly number[]; readonly item: NumberLimits }
-  /** One of several things with settings of their own, or none: `shape: { react: { percentile: 90 } }`. */
-  | {
-      readonly type: 'variant';
-      readonly of: Readonly<Record<string, SettingSchemas>>;
-      readonly default: null;
-      /** What the detector reads besides where this is set. */
-      readonly adds: readonly DetectorNeed[];
-      /** Whether what is set learns from training images. */
-      readonly learns?: readonly string[];
-    };
+  | ({ readonly kind: 'number'; readonly default: number | null } & NumberLimits)
+  | { readonly kind: 'flag'; readonly default: boolean }
+  | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly default: string }
+  | { readonly kind: 'numbers'; readonly item: NumberLimits; readonly default: readonly number[] };
 export type SettingSchemas = Readonly<Record<string, SettingSchema>>;
 
-/** `model`: the detector runs the network itself, with gradients or inner layers. */
-export type DetectorNeed = Need | 'model';
+/** `network`: the detector runs the network itself, with gradients or inner layers. */
+export type DetectorNeed = Need | 'network';
 
 export interface DetectorSchema {
   readonly settings: SettingSchemas;
@@ -44,16 +37,21 @@ export interface DetectorSchema {
   readonly learns: boolean;
 }
 
+/** Activation shaping, which changes the features before the head turns them into logits. */
+export type ShapingSchema = Pick<DetectorSchema, 'settings' | 'learns'>;
+
 export interface DetectorSchemas {
   readonly detectors: Readonly<Record<string, DetectorSchema>>;
-  /** Hints for words that people know from elsewhere: `msp` → “Write `mps`, …”. */
+  readonly shapings: Readonly<Record<string, ShapingSchema>>;
+  /** Hints for words that people know from elsewhere: `msp` → “The maximum softmax probability is called `mps` here.” */
   readonly aside: Readonly<Record<string, string>>;
 }
 
 /** A detector as a manifest chooses it. */
 export interface DetectorChoice {
+  /** `energy+react` */
   readonly name: string;
-  /** Every setting, defaults included. */
+  /** Every setting, defaults included; those of a shaping under its name. */
   readonly settings: Settings;
   /** How results name it: `knn`, or with other settings than the defaults `knn(k=10)`. */
   readonly label: string;
@@ -62,89 +60,106 @@ export interface DetectorChoice {
 }
 
 /** A detector with its settings: `knn` or `knn: { k: 10 }`. */
-export function detectorShape({ detectors, aside }: DetectorSchemas): Shape<DetectorChoice> {
-  const settings = Object.entries(detectors).map(
-    ([name, schema]) => [name, settingsShape(name, schema.settings)] as const,
-  );
-  return refine(variant('a detector', Object.fromEntries(settings), aside), ([name, chosen], origin, report) =>
-    report.keep(choose(name, detectors[name]!, chosen), origin),
-  );
+export function detectorShape(schemas: DetectorSchemas): Shape<DetectorChoice> {
+  const { detectors, shapings, aside } = schemas;
+  return named({
+    expects: `a detector (${Object.keys(detectors).join(', ')})`,
+    find(name) {
+      const parts = partsOf(name, schemas);
+      return (
+        parts &&
+        refine(settingsShape(name, parts), (settings, origin, report) =>
+          report.keep(choose(name, parts, settings), origin),
+        )
+      );
+    },
+    hint(name) {
+      const plain = name.toLowerCase();
+      if (Object.hasOwn(aside, plain)) return aside[plain]!;
+      if (Object.hasOwn(shapings, plain))
+        return `${plain} shapes activations for a detector: write \`energy+${plain}\`.`;
+      const [base = '', ...after] = name.split('+');
+      const wrong = after.find((each) => !Object.hasOwn(shapings, each));
+      if (!Object.hasOwn(detectors, base) || wrong === undefined) return didYouMean(base, Object.keys(detectors));
+      return didYouMean(wrong, Object.keys(shapings)) ?? `After + stands one of ${Object.keys(shapings).join(', ')}.`;
+    },
+  });
 }
 
-/** Every detector of the table with its defaults. */
-export function allDetectors({ detectors }: DetectorSchemas): DetectorChoice[] {
-  return Object.entries(detectors).map(([name, schema]) => choose(name, schema, defaultsOf(schema.settings)));
+/** Every detector of the table with its defaults, none of them behind a shaping. */
+export function allDetectors(schemas: DetectorSchemas): DetectorChoice[] {
+  return Object.keys(schemas.detectors).map((name) => {
+    const parts = partsOf(name, schemas)!;
+    return choose(name, parts, defaultsOf(parts.detector.settings));
+  });
 }
 
-function choose(name: string, schema: DetectorSchema, settings: Settings): DetectorChoice {
-  const set = Object.entries(schema.settings).flatMap(([key, setting]) =>
-    setting.type === 'variant' && settings[key] !== null ? [{ ...setting, chosen: nameOf(settings[key]!) }] : [],
-  );
+interface Parts {
+  readonly detector: DetectorSchema;
+  readonly shapings: readonly (readonly [name: string, schema: ShapingSchema])[];
+}
+
+/** Of `energy+react`; undefined where one of the names means nothing, or a network would have to be run in between. */
+function partsOf(name: string, { detectors, shapings }: DetectorSchemas): Parts | undefined {
+  const [base = '', ...after] = name.split('+');
+  if (!Object.hasOwn(detectors, base) || !after.every((each) => Object.hasOwn(shapings, each))) return undefined;
+  const detector = detectors[base]!;
+  if (new Set(after).size < after.length || (after.length > 0 && detector.needs.includes('network'))) return undefined;
+  return { detector, shapings: after.map((each) => [each, shapings[each]!] as const) };
+}
+
+function choose(name: string, { detector, shapings }: Parts, settings: Settings): DetectorChoice {
+  const changed = [
+    ...changes(settings, detector.settings),
+    ...shapings.flatMap(([shaping, schema]) => changes(settings[shaping] as Settings, schema.settings, `${shaping}.`)),
+  ];
+  const adds = shapings.length > 0 ? (['features', 'head'] as const) : [];
   return {
     name,
     settings,
-    label: labelOf(name, settings, schema.settings),
-    needs: [...new Set([...schema.needs, ...set.flatMap(({ adds }) => adds)])],
-    learns: schema.learns || set.some(({ learns = [], chosen }) => learns.includes(chosen)),
+    label: changed.length === 0 ? name : `${name}(${changed.join(',')})`,
+    needs: [...new Set([...detector.needs, ...adds])],
+    learns: detector.learns || shapings.some(([, { learns }]) => learns),
   };
+}
+
+/** `k=10` for each setting that is not the default, in the order of the table. */
+function changes(settings: Settings, schemas: SettingSchemas, prefix = ''): string[] {
+  return Object.entries(schemas).flatMap(([key, schema]) => {
+    const value = settings[key]!;
+    if (JSON.stringify(value) === JSON.stringify(schema.default)) return [];
+    return [`${prefix}${key}=${Array.isArray(value) ? value.join('+') : value}`];
+  });
 }
 
 const defaultsOf = (schemas: SettingSchemas): Settings =>
   Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, schema.default]));
 
-/** `{ react: { percentile: 90 } }` → `react`. */
-const nameOf = (value: Setting): string => Object.keys(value as object)[0] ?? '';
-
-function settingsShape(what: string, schemas: SettingSchemas): Shape<Settings> {
-  const fields = Object.entries(schemas).map(([key, schema]): [string, Field<Setting>] => [
-    key,
-    { shape: settingShape(key, schema), required: false, value: schema.default },
+function settingsShape(name: string, { detector, shapings }: Parts): Shape<Settings> {
+  const own = fieldsOf(detector.settings);
+  const inner = shapings.map(([shaping, { settings }]): [string, Field<Setting>] => [
+    shaping,
+    optional<Setting, Setting>(record(`the settings of ${shaping}`, fieldsOf(settings)), defaultsOf(settings)),
   ]);
-  return record<Record<string, Setting>>(`the settings of ${what}`, Object.fromEntries(fields));
+  return record(`the settings of ${name}`, { ...own, ...Object.fromEntries(inner) });
 }
 
-function settingShape(key: string, schema: SettingSchema): Shape<Setting> {
-  switch (schema.type) {
+function fieldsOf(schemas: SettingSchemas): Record<string, Field<Setting>> {
+  const fields = Object.entries(schemas).map(
+    ([key, schema]) => [key, optional<Setting, Setting>(settingShape(schema), schema.default)] as const,
+  );
+  return Object.fromEntries(fields);
+}
+
+function settingShape(schema: SettingSchema): Shape<Setting> {
+  switch (schema.kind) {
     case 'number':
       return schema.default === null ? orNull(number(schema)) : number(schema);
-    case 'integer': {
-      const whole = number({ ...schema, integer: true });
-      return schema.default === null ? orNull(whole) : whole;
-    }
-    case 'boolean':
+    case 'flag':
       return boolean;
     case 'choice':
-      return choice(schema.of);
+      return choice(schema.choices);
     case 'numbers':
       return list(number(schema.item));
-    case 'variant': {
-      const options = Object.entries(schema.of).map(([name, inner]) => [name, settingsShape(name, inner)] as const);
-      return refine(orNull(variant(`a ${key}`, Object.fromEntries(options))), (chosen): Setting | undefined =>
-        chosen === null ? null : { [chosen[0]]: chosen[1] },
-      );
-    }
   }
-}
-
-/** `null` as YAML writes it, besides what a shape takes. */
-function orNull<T>(shape: Shape<T>): Shape<T | null> {
-  return {
-    expects: shape.expects,
-    read: (node: Located, path, report) =>
-      node.kind === 'scalar' && node.value === null && describeLocated(node) === 'nothing'
-        ? null
-        : shape.read(node, path, report),
-  };
-}
-
-/** The name with what differs from the defaults, in the order of the table: `energy(shape=react(percentile=85))`. */
-function labelOf(name: string, settings: Settings, schemas: SettingSchemas): string {
-  const parts = Object.entries(schemas).flatMap(([key, schema]) => {
-    const value = settings[key]!;
-    if (JSON.stringify(value) === JSON.stringify(schema.default)) return [];
-    if (schema.type !== 'variant') return [`${key}=${Array.isArray(value) ? value.join('+') : value}`];
-    const chosen = nameOf(value);
-    return [`${key}=${labelOf(chosen, (value as Record<string, Settings>)[chosen]!, schema.of[chosen]!)}`];
-  });
-  return parts.length === 0 ? name : `${name}(${parts.join(',')})`;
 }

@@ -10,5 +10,12 @@ export const madeUpNames = ['uniform-noise', 'gaussian-noise', 'pixel-shuffled']
 export type MadeUpName = (typeof madeUpNames)[number];
 
 /** Whose definition the metrics follow, to the last digit; without one they are exact with ties. */
-export const profileNames = ['isomax-paper', 'openood-1.5', 'pytorch-ood', 'hendrycks', 'odin-original'] as const;
+export const profileNames = [
+  'isomax-paper',
+  'openood-1.5',
+  'openood-1.0',
+  'pytorch-ood',
+  'hendrycks',
+  'odin-original',
+] as const;
 export type ProfileName = (typeof profileNames)[number];

@@ -1,99 +1,89 @@
-// PROVISIONAL: to be replaced by the table that lib/ood/detectors/registry exports, once it is there. Names, settings and
-// defaults of all detectors, after their papers and OpenOOD 1.5; nothing here runs.
+// PROVISIONAL: to be put together from the plain tables of lib/ood/detectors, once they hold every detector, with `needs` and
+// `learns` beside. Names, settings and defaults of all detectors; nothing here runs.
 
-import type { DetectorSchema, DetectorSchemas, SettingSchema, SettingSchemas } from './detectorSchemas.js';
+import type { DetectorSchema, DetectorSchemas, SettingSchemas } from './detectorSchemas.js';
 
-const percentile = (value: number) => ({ type: 'number', min: 0, max: 100, default: value }) as const;
-const count = (value: number) => ({ type: 'integer', min: 1, default: value }) as const;
-const temperature = (value: number) => ({ type: 'number', above: 0, default: value }) as const;
-const epsilon = (value: number) => ({ type: 'number', min: 0, default: value }) as const;
-
-/** Activation shaping, which changes the features before the head turns them into logits. */
-const shape: SettingSchema = {
-  type: 'variant',
-  of: {
-    react: { percentile: percentile(90) },
-    'ash-b': { percentile: percentile(90) },
-    'ash-p': { percentile: percentile(90) },
-    'ash-s': { percentile: percentile(90) },
-    scale: { percentile: percentile(85) },
-    vra: { lower: percentile(10), upper: percentile(90) },
-  },
-  default: null,
-  adds: ['features', 'head'],
-  learns: ['react', 'vra'],
+const percentile = (value: number) => ({ kind: 'number', min: 0, max: 100, default: value }) as const;
+const count = (value: number | null, min = 1) => ({ kind: 'number', integer: true, min, default: value }) as const;
+const temperature = (value: number) => ({ kind: 'number', above: 0, default: value }) as const;
+const step: SettingSchemas = {
+  epsilon: { kind: 'number', min: 0, default: 0.0014 },
+  std: { kind: 'numbers', item: { above: 0 }, default: [1] },
 };
 
-const ofLogits = (settings: SettingSchemas = {}): DetectorSchema => ({
-  settings: { ...settings, shape },
-  needs: ['logits'],
-  learns: false,
-});
-
-const learnt = (needs: DetectorSchema['needs'], settings: SettingSchemas = {}): DetectorSchema => ({
-  settings,
-  needs,
-  learns: true,
-});
-
-const fixed = (needs: DetectorSchema['needs'], settings: SettingSchemas = {}): DetectorSchema => ({
-  ...learnt(needs, settings),
-  learns: false,
-});
+type Needs = DetectorSchema['needs'];
+const fixed = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, learns: false });
+const learnt = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, learns: true });
 
 export const provisionalDetectors: DetectorSchemas = {
   detectors: {
-    mps: ofLogits({ temperature: temperature(1) }),
-    es: ofLogits(),
-    mds: ofLogits(),
-    mmls: ofLogits(),
-    mmles: ofLogits(),
-    mmleps: ofLogits(),
-    'max-logit': ofLogits(),
-    energy: ofLogits({ temperature: temperature(1) }),
-    gen: ofLogits({ gamma: { type: 'number', above: 0, default: 0.1 }, m: count(100) }),
-    'temperature-scaled-mps': learnt(['logits', 'labels']),
-    odin: fixed(['model'], { temperature: temperature(1000), epsilon: epsilon(0.0014) }),
-    mahalanobis: learnt(['features', 'labels']),
-    'mahalanobis-perturbed': learnt(['model', 'labels'], { epsilon: epsilon(0.002) }),
-    'mahalanobis-ensemble': learnt(['model', 'labels'], { epsilon: epsilon(0) }),
-    'relative-mahalanobis': learnt(['features', 'labels']),
-    knn: learnt(['features'], { k: count(50), normalize: { type: 'boolean', default: true } }),
+    mps: fixed(['logits']),
+    es: fixed(['logits']),
+    mds: fixed(['logits']),
+    mmls: fixed(['logits']),
+    mmles: fixed(['logits']),
+    mmleps: fixed(['logits']),
+    mls: fixed(['logits']),
+    energy: fixed(['logits'], { temperature: temperature(1) }),
+    gen: fixed(['logits'], { gamma: { kind: 'number', above: 0, max: 1, default: 0.1 }, top: count(100) }),
+    'scaled-mps': fixed(['logits'], { temperature: temperature(1000) }),
+    'temp-scale': learnt(['logits', 'labels']),
     'kl-matching': learnt(['logits']),
-    vim: learnt(['features', 'logits', 'affine head'], { dimension: { type: 'integer', min: 1, default: null } }),
-    residual: learnt(['features', 'affine head'], { dimension: { type: 'integer', min: 1, default: null } }),
-    she: learnt(['features', 'logits', 'labels'], {
-      metric: { type: 'choice', of: ['inner-product', 'euclidean', 'cosine'], default: 'inner-product' },
-    }),
-    fdbd: learnt(['features', 'logits', 'affine head'], {
-      normalizer: { type: 'choice', of: ['mean', 'norm'], default: 'mean' },
+    openmax: learnt(['logits', 'labels'], { tail: count(20, 2), alpha: count(3) }),
+    dice: learnt(['features', 'affine head'], { percentile: percentile(90) }),
+    gradnorm: fixed(['features', 'logits']),
+    mahalanobis: learnt(['features', 'labels']),
+    rmds: learnt(['features', 'labels']),
+    knn: learnt(['features'], { k: count(50) }),
+    vim: learnt(['features', 'affine head'], { dimension: count(null) }),
+    residual: learnt(['features', 'affine head'], { dimension: count(null) }),
+    she: learnt(['features', 'logits', 'labels']),
+    fdbd: learnt(['features', 'affine head'], {
+      normalizer: { kind: 'choice', choices: ['deviation', 'feature'], default: 'deviation' },
     }),
     nnguide: learnt(['features', 'logits'], {
       k: count(100),
-      share: { type: 'number', above: 0, max: 1, default: 0.01 },
+      fraction: { kind: 'number', above: 0, max: 1, default: 0.01 },
+      seed: count(0, 0),
     }),
-    relation: learnt(['features', 'logits'], { power: { type: 'number', above: 0, default: 1 } }),
-    nci: learnt(['features', 'logits', 'affine head'], { alpha: { type: 'number', min: 0, default: 1e-4 } }),
-    gradnorm: fixed(['features', 'logits', 'affine head'], { autograd: { type: 'boolean', default: false } }),
-    openmax: learnt(['logits', 'labels'], { tail: count(20), alpha: count(3) }),
-    dice: learnt(['features', 'affine head'], { percentile: percentile(90) }),
-    gram: learnt(['model', 'labels'], {
-      powers: { type: 'numbers', default: [1, 2, 3, 4, 5], item: { integer: true, min: 1 } },
+    relation: learnt(['features', 'logits'], {
+      pow: { kind: 'number', above: 0, default: 1 },
+      threshold: { kind: 'number', min: 0, default: 0.03 },
     }),
-    rankfeat: fixed(['model'], { temperature: temperature(1) }),
+    nci: learnt(['features', 'affine head'], { alpha: { kind: 'number', min: 0, default: 1e-4 } }),
+    odin: fixed(['network'], { temperature: temperature(1000), ...step }),
+    'input-mahalanobis': learnt(['network', 'labels'], step),
+    'mahalanobis-ensemble': learnt(['network', 'labels'], { C: { kind: 'number', above: 0, default: 1 }, ...step }),
+    gram: learnt(['network', 'labels'], {
+      powers: { kind: 'numbers', item: { integer: true, min: 1 }, default: [1, 2, 3, 4, 5] },
+      validation: { kind: 'number', above: 0, below: 1, default: 0.1 },
+    }),
+    rankfeat: fixed(['network'], { iterations: count(0, 0) }),
+    'gradnorm-autograd': fixed(['network']),
+  },
+  shapings: {
+    react: { settings: { percentile: percentile(90) }, learns: true },
+    vra: {
+      settings: {
+        low: percentile(10),
+        high: percentile(90),
+        below: { kind: 'choice', choices: ['clip', 'zero'], default: 'clip' },
+      },
+      learns: true,
+    },
+    'ash-b': { settings: { percentile: percentile(90) }, learns: false },
+    'ash-p': { settings: { percentile: percentile(90) }, learns: false },
+    'ash-s': { settings: { percentile: percentile(90) }, learns: false },
+    scale: { settings: { percentile: percentile(85) }, learns: false },
   },
   aside: {
     msp: 'The maximum softmax probability is called `mps` here.',
-    mls: 'The maximum logit is called `max-logit` here.',
-    maxlogit: 'The maximum logit is called `max-logit` here.',
+    'max-logit': 'The maximum logit is called `mls` here.',
+    maxlogit: 'The maximum logit is called `mls` here.',
     ebo: 'The energy score is called `energy` here.',
-    rmds: 'The relative Mahalanobis distance is called `relative-mahalanobis` here.',
     klm: 'KL matching is called `kl-matching` here.',
     entropy: 'The negative entropy is called `es` here.',
-    tempscale: 'The maximum probability at a fitted temperature is called `temperature-scaled-mps` here.',
-    react: 'ReAct shapes activations for a score: write `energy: { shape: react }`.',
-    ash: 'ASH shapes activations for a score: write `energy: { shape: ash-b }` (or ash-p, ash-s).',
-    scale: 'SCALE shapes activations for a score: write `energy: { shape: scale }`.',
-    vra: 'VRA shapes activations for a score: write `energy: { shape: vra }`.',
+    'relative-mahalanobis': 'The relative Mahalanobis distance is called `rmds` here.',
+    ash: 'ASH shapes activations for a detector: write `energy+ash-b` (or ash-p, ash-s).',
   },
 };

@@ -171,26 +171,26 @@ export const boolean: Shape<boolean> = {
   },
 };
 
-/** One of some words. `aside` gives hints for words that people know from elsewhere. */
-export function choice<const T extends string>(
-  words: readonly T[],
-  what = '',
-  aside: Readonly<Record<string, string>> = {},
-): Shape<T> {
+/** One of some words. */
+export function choice<const T extends string>(words: readonly T[], what = ''): Shape<T> {
   const expects = what === '' ? `one of ${words.join(', ')}` : `${what} (${words.join(', ')})`;
   return {
     expects,
     read(node, path, report) {
       const { value } = node.kind === 'scalar' ? node : { value: undefined };
       if (typeof value === 'string' && (words as readonly string[]).includes(value)) return value as T;
-      return refuse(report, node, path, expects, typeof value === 'string' ? hintFor(value, words, aside) : null);
+      return refuse(report, node, path, expects, typeof value === 'string' ? didYouMean(value, words) : null);
     },
   };
 }
 
-function hintFor(word: string, known: readonly string[], aside: Readonly<Record<string, string>>): string | null {
-  const plain = word.toLowerCase();
-  return Object.hasOwn(aside, plain) ? aside[plain]! : didYouMean(word, known);
+/** `null` as YAML writes it, besides what a shape takes. */
+export function orNull<T>(shape: Shape<T>): Shape<T | null> {
+  return {
+    expects: `${shape.expects}, or null`,
+    read: (node, path, report) =>
+      node.kind === 'scalar' && node.value === null ? null : shape.read(node, path, report),
+  };
 }
 
 export interface ListOptions<T> {
@@ -324,40 +324,41 @@ export function mapOf<T>(
   };
 }
 
+/** What may stand where a name is wanted, and the shape of the settings that go with it. */
+export interface Named<T> {
+  /** In words: `a detector (mps, es)`. */
+  readonly expects: string;
+  /** Undefined for a name that means nothing. */
+  find(name: string): Shape<T> | undefined;
+  /** What may have been meant by such a name. */
+  hint(name: string): string | null;
+}
+
 /** `name`, or `name: { settings }` for other settings than the defaults. */
-export function variant<T>(
-  what: string,
-  options: Readonly<Record<string, Shape<T>>>,
-  aside: Readonly<Record<string, string>> = {},
-): Shape<readonly [name: string, settings: T]> {
-  const names = Object.keys(options);
-  const expects = `${what} (${names.join(', ')})`;
+export function named<T>({ expects, find, hint }: Named<T>): Shape<T> {
+  const use = (name: string, place: Place, settings: LocatedMap | Located, path: string, report: Report) => {
+    const shape = find(name);
+    if (shape !== undefined) return shape.read(settings, path, report);
+    report.wrong({ place, path }, expects, `\`${printable(name).slice(0, 60)}\``, hint(name));
+    return undefined;
+  };
   return {
     expects,
     read(node, path, report) {
-      const known = (name: string, place: Place): Shape<T> | undefined => {
-        if (Object.hasOwn(options, name)) return options[name];
-        const received = `\`${printable(name).slice(0, 60)}\``;
-        report.wrong({ place, path }, expects, received, hintFor(name, names, aside));
-        return undefined;
-      };
       const empty: LocatedMap = { kind: 'map', place: node.place, entries: [] };
-      const read = (name: string, place: Place, settings: Located, inner: string) => {
-        const nothing = settings.kind === 'scalar' && settings.value === null;
-        const value = known(name, place)?.read(nothing ? empty : settings, inner, report);
-        return value === undefined ? undefined : ([name, value] as const);
-      };
-      if (node.kind === 'scalar' && typeof node.value === 'string') return read(node.value, node.place, empty, path);
+      if (node.kind === 'scalar' && typeof node.value === 'string')
+        return use(node.value, node.place, empty, path, report);
       if (node.kind !== 'map' || node.entries.length === 0) return refuse(report, node, path, expects);
-      if (node.entries.length > 1) {
+      const [first, second] = node.entries;
+      if (second !== undefined) {
         // `- knn:` with `k: 50` under it, not indented far enough, is the usual way to get here.
-        const second = node.entries[1]!;
-        const hint = `Write settings as { … } after the name, or indent them deeper than the name.`;
+        const advice = 'Write settings as { … } after the name, or indent them deeper than the name.';
         const received = `a second key \`${printable(second.key).slice(0, 60)}\``;
-        report.wrong({ place: second.place, path }, `one name, then its settings`, received, hint);
+        report.wrong({ place: second.place, path }, 'one name, then its settings', received, advice);
       }
-      const { key, place, value } = node.entries[0]!;
-      return read(key, place, value, `${path}.${printable(key)}`);
+      const { key, place, value } = first!;
+      const nothing = value.kind === 'scalar' && value.value === null;
+      return use(key, place, nothing ? empty : value, `${path}.${printable(key)}`, report);
     },
   };
 }
