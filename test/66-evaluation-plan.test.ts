@@ -111,7 +111,7 @@ describe('the jobs of a plan', () => {
     );
     expect(of('vim')[0]!.reason).toMatch(/distance head/);
     expect(of('odin')).toEqual([
-      { network: 'mine', detector: 'odin(epsilon=0.002)', reason: 'odin runs the network, and there are only arrays' },
+      { network: 'mine', detector: 'odin(epsilon=0.002)', reason: 'runs the network; there are only arrays' },
     ]);
     for (const { network, detector } of good.skipped)
       expect(

@@ -91,15 +91,18 @@ const HEADS: Readonly<Record<string, Network['head']>> = {
   godin: 'other',
 };
 
-/** Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it. */
-export function obstacle({ head, source }: Network, { name, needs, learns }: DetectorChoice): string | null {
+/**
+ * Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it.
+ * Reads after the detector's name: `needs the last layer; there is no head`.
+ */
+export function obstacle({ head, source }: Network, { needs, learns }: DetectorChoice): string | null {
   if (source.kind === 'arrays') {
-    if (needs.includes('network')) return `${name} runs the network, and there are only arrays`;
-    if (learns && source.arrays.train === null) return `${name} learns from training images, and there is no \`train\``;
+    if (needs.includes('network')) return 'runs the network; there are only arrays';
+    if (learns && source.arrays.train === null) return 'learns from training images; there is no `train`';
   }
   if (head === 'none' && (needs.includes('head') || needs.includes('affine head')))
-    return `${name} needs the last layer, and there is no \`head\``;
+    return 'needs the last layer; there is no `head`';
   if ((head === 'distance' || head === 'other') && needs.includes('affine head'))
-    return `${name} is defined for a last layer w·f + b, and the network has ${head === 'other' ? 'another' : 'a distance'} head`;
+    return `needs a last layer w·f + b; the network has ${head === 'other' ? 'another' : 'a distance'} head`;
   return null;
 }

@@ -63,12 +63,18 @@ function about({ needs, learns }: DetectorChoice): string {
   return parts.length === 0 ? '' : `  (${parts.join(', ')})`;
 }
 
+/** Detectors that are left out on the same networks for the same reason share a line. */
 function skippedLines({ skipped, networks }: Plan): string[] {
   const names = new Map(networks.map(({ network }) => [network.id, network.name]));
-  return [...groupBy(skipped, ({ detector, reason }) => `${detector} ${reason}`).values()].map((of) => {
-    const on = new Set(of.map(({ network }) => names.get(network)!));
-    return `  ${of[0]!.detector} on ${[...on].join(', ')}: ${of[0]!.reason}`;
-  });
+  const lines = [...groupBy(skipped, ({ detector, reason }) => JSON.stringify([detector, reason])).values()].map(
+    (of) => {
+      const on = new Set(of.map(({ network }) => names.get(network)!));
+      return { detector: of[0]!.detector, where: `on ${[...on].join(', ')}: ${of[0]!.reason}` };
+    },
+  );
+  return [...groupBy(lines, ({ where }) => where)].map(
+    ([where, of]) => `  ${of.map(({ detector }) => detector).join(', ')} ${where}`,
+  );
 }
 
 function workLines({ counts }: Plan): string[] {

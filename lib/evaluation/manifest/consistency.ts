@@ -232,7 +232,7 @@ function checkDetectors(manifest: Manifest, report: Report): void {
         report.originOf(detector),
         'a detector that works on some of the networks',
         detector.name,
-        `Here ${reasons[0]}.`,
+        `It ${reasons[0]}.`,
       );
   }
 }
