@@ -54,9 +54,9 @@ describe('a good manifest', () => {
     );
     expect(detectors[6]).toMatchObject({
       ...{ name: 'energy+react', settings: { temperature: 1, react: { percentile: 85 } } },
-      ...{ needs: ['logits', 'features', 'head'], learns: true },
+      ...{ needs: ['logits', 'features', 'head'], fitsOn: 'train' },
     });
-    expect(detectors[7]).toMatchObject({ settings: { temperature: 1, 'ash-s': { percentile: 90 } }, learns: false });
+    expect(detectors[7]).toMatchObject({ settings: { temperature: 1, 'ash-s': { percentile: 90 } }, fitsOn: null });
     expect([profile, bootstrap, out]).toEqual([
       'isomax-paper',
       { resamples: 1000, seed: 0, confidence: 0.95 },
@@ -71,11 +71,12 @@ describe('a good manifest', () => {
     expect(id).toEqual([
       {
         name: 'mnist',
-        train: { name: 'mnist', source: { kind: 'set', set: 'mnist', split: 'train' }, classes: [0, 1] },
-        test: { name: 'mnist', source: { kind: 'set', set: 'mnist', split: 'test' }, classes: [0, 1] },
+        train: { name: 'mnist', source: { kind: 'set', set: 'mnist', split: 'train' }, classes: [0, 1], rows: null },
+        validation: null,
+        test: { name: 'mnist', source: { kind: 'set', set: 'mnist', split: 'test' }, classes: [0, 1], rows: null },
         ood: {
           near: [],
-          far: [{ name: 'kmnist', source: { kind: 'set', set: 'kmnist', split: 'test' }, classes: null }],
+          far: [{ name: 'kmnist', source: { kind: 'set', set: 'kmnist', split: 'test' }, classes: null, rows: null }],
         },
       },
     ]);
@@ -188,6 +189,15 @@ describe('a bad manifest', () => {
       `name: a\ntrain: { data: mnist, losses: [softmax, isomax], seeds: [${Array.from({ length: 9000 }, (_, i) => i)}] }\n` +
         'ood: { far: [kmnist] }\ndetectors: all',
       ['1:1 : at most 200,000 rows'],
+    ],
+    [minimal.replace('[mps]', '[temp-scale]'), ['2:5 id: `validation`, since these detectors learn: temp-scale']],
+    [
+      minimal.replace('id: mnist', 'id: { train: mnist, validation: { set: mnist, rows: [0, 9] }, test: mnist }'),
+      ['2:33 id.validation: images that `train` has not'],
+    ],
+    [
+      minimal.replace('id: mnist', 'id: { test: { set: mnist, rows: [9, 0] } }'),
+      ['2:33 id.test.rows: two row numbers'],
     ],
     [minimal.replace('[mps]', '[odin+react]'), ['4:13 detectors[0]: a detector (mps']],
     [minimal.replace('[mps]', '[energy+react+react]'), ['4:13 detectors[0]: a detector (mps']],

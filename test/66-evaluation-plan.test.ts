@@ -33,9 +33,6 @@ describe('the jobs of a plan', () => {
       'score/net-s7/mnist/odin/kmnist *',
       'score/net-s7/mnist/odin/uniform-noise@mnist *',
       'score/net-s7/mnist/odin/other *',
-      'measure/net-s7/mnist/odin/kmnist',
-      'measure/net-s7/mnist/odin/uniform-noise@mnist',
-      'measure/net-s7/mnist/odin/other',
       'fit/net-s7/mnist/knn',
       'score/net-s7/mnist/knn/mnist:test',
       'score/net-s7/mnist/knn/kmnist',
@@ -44,6 +41,9 @@ describe('the jobs of a plan', () => {
       'measure/net-s7/mnist/knn/kmnist',
       'measure/net-s7/mnist/knn/uniform-noise@mnist',
       'measure/net-s7/mnist/knn/other',
+      'measure/net-s7/mnist/odin/kmnist',
+      'measure/net-s7/mnist/odin/uniform-noise@mnist',
+      'measure/net-s7/mnist/odin/other',
       'score/net-s7/mnist/mps/mnist:test',
       'score/net-s7/mnist/mps/kmnist',
       'score/net-s7/mnist/mps/uniform-noise@mnist',
@@ -65,7 +65,7 @@ describe('the jobs of a plan', () => {
       expect(job.needs.map((id) => done.get(id)!.kind)).toEqual(['extract', 'score', 'score']);
     for (const job of jobs.filter(({ kind }) => kind === 'score'))
       expect(job.needs.map((id) => done.get(id)!.kind)).toEqual(
-        'detector' in job && job.detector.learns ? ['extract', 'fit'] : ['extract'],
+        'detector' in job && job.detector.fitsOn !== null ? ['extract', 'fit'] : ['extract'],
       );
   });
 
@@ -89,6 +89,37 @@ describe('the jobs of a plan', () => {
     expect(without.filter((id) => id.endsWith('mnist:train'))).toEqual([]);
   });
 
+  it('fit on held-out images what wants them', () => {
+    const text = small
+      .replace(
+        'id: mnist',
+        'id: { train: mnist, validation: { set: mnist, split: test, rows: [0, 1000] }, test: { set: mnist, rows: [1000, 10000] } }',
+      )
+      .replace('knn, odin, mps', 'temp-scale, kl-matching');
+    const { networks, skipped } = planOf(text);
+    const own = networks[0]!.jobs;
+    expect(own.filter(({ kind }) => kind === 'fit').map(({ id, needs }) => [id, ...needs])).toEqual([
+      ['fit/net-s0/mnist/temp-scale', 'extract/net-s0/mnist:validation'],
+      ['fit/net-s0/mnist/kl-matching', 'extract/net-s0/mnist:validation'],
+    ]);
+    // Nothing learns from the training images, so nothing passes over them.
+    expect(
+      own.filter(({ kind }) => kind === 'extract').map((job) => ('set' in job ? [job.set.id, job.set.images] : [])),
+    ).toEqual([
+      ['mnist:validation', 1000],
+      ['mnist:test', 9000],
+      ['kmnist', 10_000],
+      ['uniform-noise@mnist', 9000],
+      ['other', null],
+    ]);
+    expect(skipped).toEqual([]);
+    const all = planOf(small.replace('[knn, odin, mps]', 'all'));
+    expect(all.skipped.filter(({ detector }) => detector === 'temp-scale')[0]).toEqual({
+      ...{ network: 'net-s0', known: 'mnist', detector: 'temp-scale' },
+      reason: 'learns from known held-out images; there is no `validation`',
+    });
+  });
+
   it('keep their ids when the manifest grows', () => {
     const before = jobsOfPlan(planOf(small)).map(({ id }) => id);
     const after = jobsOfPlan(
@@ -104,14 +135,19 @@ describe('the jobs of a plan', () => {
 
   it('leave out what a network rules out, and say why', () => {
     const of = (detector: string) => good.skipped.filter((each) => each.detector.startsWith(detector));
-    expect(of('vim').map(({ network }) => network)).toEqual(
+    expect([...new Set(of('vim').map(({ network }) => network))]).toEqual(
       ['isomax', 'isomaxplus']
         .flatMap((loss) => [0, 1, 2].map((seed) => `convnet-${loss}-s${seed}`))
         .concat('wide-s3', 'wide-s4'),
     );
     expect(of('vim')[0]!.reason).toMatch(/distance head/);
     expect(of('odin')).toEqual([
-      { network: 'mine', detector: 'odin(epsilon=0.002)', reason: 'runs the network; there are only arrays' },
+      {
+        network: 'mine',
+        known: 'test',
+        detector: 'odin(epsilon=0.002)',
+        reason: 'runs the network; there are only arrays',
+      },
     ]);
     for (const { network, detector } of good.skipped)
       expect(

@@ -31,8 +31,8 @@ const rows = [
 const outcome: Outcome = {
   ...{ name: 'test', profile: null, bootstrap: { resamples: 10, seed: 0, confidence: 0.95 }, rows },
   skipped: [
-    { network: 'y', detector: 'vim', reason: 'z' },
-    { network: 'x', detector: 'vim', reason: 'z' },
+    { network: 'y', known: 'k', detector: 'vim', reason: 'z' },
+    { network: 'x', known: 'k', detector: 'vim', reason: 'z' },
   ],
   failures: [
     { job: 'extract/x/b', code: 'ERR_FILE', message: 'm' },

@@ -70,7 +70,7 @@ describe('docs/evaluation.md', () => {
 
   it('shows manifests without a mistake', () => {
     const manifests = blocks('yaml');
-    expect(manifests).toHaveLength(3);
+    expect(manifests).toHaveLength(4);
     for (const text of manifests) expect(renderMistakes('docs', checkManifest(text).mistakes, text)).toBe('');
   });
 

@@ -2,7 +2,7 @@
 // entry of its arrays; and which detectors a network rules out by what its last layer is.
 
 import { withSeed } from './manifest/checkpointShape.js';
-import type { DetectorChoice } from './manifest/detectorSchemas.js';
+import type { DetectorChoice, FitsOn } from './manifest/detectorSchemas.js';
 import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
 
 export interface Network {
@@ -94,12 +94,17 @@ const HEADS: Readonly<Record<string, Network['head']>> = {
 /**
  * Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it.
  * Reads after the detector's name: `needs the last layer; there is no head`.
+ *
+ * @param known the known set: what there is to be fitted on, else null
  */
-export function obstacle({ head, source }: Network, { needs, learns }: DetectorChoice): string | null {
-  if (source.kind === 'arrays') {
-    if (needs.includes('network')) return 'runs the network; there are only arrays';
-    if (learns && source.arrays.train === null) return 'learns from training images; there is no `train`';
-  }
+export function obstacle(
+  { head, source }: Network,
+  { needs, fitsOn }: DetectorChoice,
+  known: Readonly<Record<FitsOn, unknown>>,
+): string | null {
+  if (source.kind === 'arrays' && needs.includes('network')) return 'runs the network; there are only arrays';
+  if (fitsOn !== null && known[fitsOn] === null)
+    return `learns from known ${fitsOn === 'train' ? 'training' : 'held-out'} images; there is no \`${fitsOn}\``;
   if (head === 'none' && (needs.includes('head') || needs.includes('affine head')))
     return 'needs the last layer; there is no `head`';
   if ((head === 'distance' || head === 'other') && needs.includes('affine head'))

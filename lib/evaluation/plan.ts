@@ -38,7 +38,7 @@ export interface ExtractJob extends JobBase {
   readonly kind: 'extract';
   readonly set: PlannedSet;
 }
-/** Fits a detector to the arrays of the known training images. */
+/** Fits a detector to the arrays of known images: those of training or, where it wants them, of validation. */
 export interface FitJob extends JobBase {
   readonly kind: 'fit';
   readonly known: string;
@@ -76,6 +76,7 @@ export interface PlannedSet {
 export interface PlannedKnown {
   readonly name: string;
   readonly train: PlannedSet | null;
+  readonly validation: PlannedSet | null;
   readonly test: PlannedSet;
   readonly ood: UnknownSets<PlannedSet>;
 }
@@ -86,9 +87,10 @@ export interface PlannedNetwork {
   readonly jobs: readonly Job[];
 }
 
-/** A detector that a network rules out. */
+/** A detector that a network or its known set rules out. */
 export interface Skipped {
   readonly network: string;
+  readonly known: string;
   readonly detector: string;
   readonly reason: string;
 }
@@ -131,12 +133,14 @@ export function planManifest(manifest: Manifest, sizeOf: (set: DataReference) =>
   const { name, profile, bootstrap, out, detectors } = manifest;
   const skipped: Skipped[] = [];
   const networks = networksOf(manifest).map((network): PlannedNetwork => {
-    const usable = detectors.filter((detector) => {
-      const reason = obstacle(network, detector);
-      if (reason !== null) skipped.push({ network: network.id, detector: detector.label, reason });
-      return reason === null;
-    });
     const known = knownSetsOf(network, manifest.id, sizeOf);
+    const usable = known.map((set) =>
+      detectors.filter((detector) => {
+        const reason = obstacle(network, detector, set);
+        if (reason !== null) skipped.push({ network: network.id, known: set.name, detector: detector.label, reason });
+        return reason === null;
+      }),
+    );
     return { network, known, jobs: jobsOf(network, known, usable) };
   });
   return { name, profile, bootstrap, out, detectors, networks, skipped, counts: count(networks) };
@@ -155,7 +159,7 @@ function knownSetsOf(
   if (source.kind === 'arrays') return [arraysAsKnown(source.arrays)];
   return id
     .filter(({ name }) => known === null || known.includes(name))
-    .map(({ name, train, test, ood }): PlannedKnown => {
+    .map(({ name, train, validation, test, ood }): PlannedKnown => {
       const images = sizeOf(test);
       const planned = (from: DataReference, id: string): PlannedSet => ({
         ...{ id, name: from.name, from },
@@ -168,13 +172,14 @@ function knownSetsOf(
       return {
         name,
         train: train && planned(train, `${name}:train`),
+        validation: validation && planned(validation, `${name}:validation`),
         test: planned(test, `${name}:test`),
         ood: { near: ood.near.map(unknown), far: ood.far.map(unknown) },
       };
     });
 }
 
-function arraysAsKnown({ train, id, ood }: ArraySets): PlannedKnown {
+function arraysAsKnown({ train, validation, id, ood }: ArraySets): PlannedKnown {
   const planned = (from: ArrayFile, setId = from.name): PlannedSet => ({
     id: setId,
     name: from.name,
@@ -184,6 +189,7 @@ function arraysAsKnown({ train, id, ood }: ArraySets): PlannedKnown {
   return {
     name: id.name,
     train: train === null ? null : planned({ name: id.name, path: train }, `${id.name}:train`),
+    validation: validation === null ? null : planned({ name: id.name, path: validation }, `${id.name}:validation`),
     test: planned(id, `${id.name}:test`),
     ood: { near: ood.near.map((file) => planned(file)), far: ood.far.map((file) => planned(file)) },
   };
@@ -192,7 +198,7 @@ function arraysAsKnown({ train, id, ood }: ArraySets): PlannedKnown {
 function jobsOf(
   { id: network, source }: Network,
   known: readonly PlannedKnown[],
-  detectors: readonly DetectorChoice[],
+  usable: readonly (readonly DetectorChoice[])[],
 ): Job[] {
   const runs = source.kind !== 'arrays';
   const train: TrainJob | null =
@@ -201,17 +207,21 @@ function jobsOf(
   const extract = (set: PlannedSet): ExtractJob => ({
     ...{ kind: 'extract', id: `extract/${network}/${set.id}`, network, needs: before, usesModel: runs, set },
   });
-  const learning = detectors.some(({ learns }) => learns);
   // A set may be unknown to several known ones; one pass serves them all.
   const extracts = new Map<string, ExtractJob>();
-  for (const { train: toLearn, test, ood } of known)
-    for (const set of [...(toLearn && learning ? [toLearn] : []), test, ...ood.near, ...ood.far])
-      extracts.set(set.id, extracts.get(set.id) ?? extract(set));
+  known.forEach((set, i) => {
+    const fitted = new Set(usable[i]!.map(({ fitsOn }) => fitsOn && set[fitsOn]));
+    for (const each of [set.train, set.validation].filter((part) => part !== null && fitted.has(part)))
+      extracts.set(each!.id, extract(each!));
+    for (const each of [set.test, ...set.ood.near, ...set.ood.far])
+      extracts.set(each.id, extracts.get(each.id) ?? extract(each));
+  });
   const arraysOf = (set: PlannedSet): string => extracts.get(set.id)!.id;
   const withModel = ({ needs }: DetectorChoice): boolean => needs.includes('network');
-  const ordered = [...detectors.filter(withModel), ...detectors.filter((each) => !withModel(each))];
-  const detecting = ordered.flatMap((detector) =>
-    known.flatMap((set) => detectorJobs(network, set, detector, { arraysOf, usesModel: withModel(detector) })),
+  const detecting = known.flatMap((set, i) =>
+    usable[i]!.flatMap((detector) =>
+      detectorJobs(network, set, detector, { arraysOf, usesModel: withModel(detector) }),
+    ),
   );
   // A measure waits for no network, so it needn't stand between jobs that keep one in memory.
   const loaded = detecting.filter(({ usesModel }) => usesModel);
@@ -221,16 +231,16 @@ function jobsOf(
 
 function detectorJobs(
   network: string,
-  { name: known, train, test, ood }: PlannedKnown,
+  { name: known, test, ood, ...fitting }: PlannedKnown,
   detector: DetectorChoice,
   { arraysOf, usesModel }: { arraysOf: (set: PlannedSet) => string; usesModel: boolean },
 ): Job[] {
   const path = `${network}/${known}/${detector.label}`;
   const common = { network, known, detector } as const;
-  const fit: FitJob | null =
-    detector.learns && train
-      ? { kind: 'fit', id: `fit/${path}`, ...common, set: train, needs: [arraysOf(train)], usesModel }
-      : null;
+  const learnt = detector.fitsOn && fitting[detector.fitsOn];
+  const fit: FitJob | null = learnt && {
+    ...{ kind: 'fit', id: `fit/${path}`, ...common, set: learnt, needs: [arraysOf(learnt)], usesModel },
+  };
   const score = (set: PlannedSet): ScoreJob => ({
     ...{ kind: 'score', id: `score/${path}/${set.id}`, ...common, set, usesModel },
     needs: [arraysOf(set), ...(fit ? [fit.id] : [])],

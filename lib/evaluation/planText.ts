@@ -49,17 +49,20 @@ function knownBlocks(networks: readonly PlannedNetwork[]): string[] {
   return [...new Set(blocks)].flatMap((block) => [block, '']);
 }
 
-function knownBlock({ name, train, test, ood }: PlannedKnown): string[] {
+function knownBlock({ name, train, validation, test, ood }: PlannedKnown): string[] {
   const sets = (of: readonly PlannedSet[]): string => of.map((set) => `${set.name}${size(set)}`).join(', ');
   return [
-    `Known: ${name}${size(test)}${train === null ? '' : `; detectors learn from ${train.name}${size(train)}`}`,
+    `Known: ${name}${size(test)}${train === null ? '' : `; detectors learn from ${train.name}${size(train)}`}${validation === null ? '' : `, held out is ${validation.name}${size(validation)}`}`,
     ...(ood.near.length > 0 ? [`  near  ${sets(ood.near)}`] : []),
     ...(ood.far.length > 0 ? [`  far   ${sets(ood.far)}`] : []),
   ];
 }
 
-function about({ needs, learns }: DetectorChoice): string {
-  const parts = [...(learns ? ['learns'] : []), ...(needs.includes('network') ? ['runs the network'] : [])];
+function about({ needs, fitsOn }: DetectorChoice): string {
+  const parts = [
+    ...(fitsOn === null ? [] : [fitsOn === 'train' ? 'learns' : 'learns from held-out images']),
+    ...(needs.includes('network') ? ['runs the network'] : []),
+  ];
   return parts.length === 0 ? '' : `  (${parts.join(', ')})`;
 }
 

@@ -37,7 +37,7 @@ export function evaluationJson(outcome: Outcome, layout?: Layout): string {
     profile,
     bootstrap: bootstrap && { resamples: bootstrap.resamples, seed: bootstrap.seed, confidence: bootstrap.confidence },
     results: sortRows(rows, layout).map(ordered),
-    skipped: sorted(skipped.map(({ network, detector, reason }) => ({ network, detector, reason }))),
+    skipped: sorted(skipped.map(({ network, known, detector, reason }) => ({ network, known, detector, reason }))),
     failures: sorted(failures.map(({ job, code, message }) => ({ job, code, message }))),
   };
   return `${JSON.stringify(text, null, 2)}\n`;

@@ -16,13 +16,21 @@ const SIZES: Readonly<
 const BALANCED: readonly DatasetName[] = ['fashion-mnist', 'kmnist', 'notmnist'];
 
 /** Images of a set; null where only its files can tell. */
-export function knownSize({ source, classes }: DataReference): number | null {
+export function knownSize({ source, classes, rows }: DataReference): number | null {
+  const split = sizeOfSplit(source);
+  if (split === null) return null;
+  const [from, to] = rows ?? [0, split.images];
+  const chosen = Math.max(0, Math.min(to, split.images) - from);
+  if (classes === null) return chosen;
+  return split.balanced && rows === null ? (chosen / split.classes) * classes.length : null;
+}
+
+function sizeOfSplit(source: DataReference['source']) {
   if (source.kind === 'cifar10' || source.kind === 'cifar100') {
-    const whole = source.split === 'train' ? 50_000 : 10_000;
-    return classes === null ? whole : (whole / (source.kind === 'cifar10' ? 10 : 100)) * classes.length;
+    const images = source.split === 'train' ? 50_000 : 10_000;
+    return { images, classes: source.kind === 'cifar10' ? 10 : 100, balanced: true };
   }
   if (source.kind !== 'set') return null;
-  const size = SIZES[source.set][source.split];
-  if (classes === null) return size;
-  return BALANCED.includes(source.set) ? (size / SIZES[source.set].classes) * classes.length : null;
+  const { classes, [source.split]: images } = SIZES[source.set];
+  return { images, classes, balanced: BALANCED.includes(source.set) };
 }

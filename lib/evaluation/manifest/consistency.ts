@@ -31,15 +31,18 @@ export function unite(written: Partial<Written>, top: Origin, report: Report): M
     out: out ?? report.resolve(`results/${name}`),
   };
   const whole = countOf(within(top, 'id').node) === id.length || !has('id');
-  checkUse(manifest, top, report);
+  if (whole) checkUse(manifest, top, report);
   checkSize(manifest, top, report);
   checkNetworks(manifest, whole, report);
   for (const known of id) checkKnown(known, report);
   for (const each of arrays) for (const set of all(each.ood)) checkApart(set, each.id.name, report);
   checkSameNames(id, report);
-  checkTraining(manifest, report);
+  checkStatistics(manifest, report);
+  // `all` means all that work.
+  const chosen = within(top, 'detectors').node.kind === 'list';
+  if (chosen) checkTraining(manifest, report);
   // A network that couldn't be read might have been the one that a detector is for.
-  if (report.mistakes.length === 0) checkDetectors(manifest, report);
+  if (chosen && report.mistakes.length === 0) checkDetectors(manifest, report);
   return manifest;
 }
 
@@ -95,8 +98,11 @@ function checkSize(manifest: Manifest, top: Origin, report: Report): void {
 
 function impliedBy({ data, classes }: Training, report: Report, top: Origin): WrittenKnownSet {
   const split = (split: 'train' | 'test'): DataReference =>
-    report.keep({ name: data, source: { kind: 'set', set: data, split }, classes }, within(top, 'train'));
-  return report.keep({ name: data, train: split('train'), test: split('test'), ood: null }, within(top, 'train'));
+    report.keep({ name: data, source: { kind: 'set', set: data, split }, classes, rows: null }, within(top, 'train'));
+  return report.keep(
+    { name: data, train: split('train'), validation: null, test: split('test'), ood: null },
+    within(top, 'train'),
+  );
 }
 
 function withUnknown(set: WrittenKnownSet, shared: Written['ood'], written: boolean, report: Report): KnownSet {
@@ -146,7 +152,15 @@ function checkNetworks({ train, checkpoints, arrays, id }: Manifest, allKnown: b
       enter(network, report.originOf(each));
 }
 
-function checkKnown({ name, test, ood }: KnownSet, report: Report): void {
+function checkKnown({ name, train, validation, test, ood }: KnownSet, report: Report): void {
+  for (const [other, set] of Object.entries({ train, test }))
+    if (validation && set && sharesRows(validation, set))
+      report.wrong(
+        report.originOf(validation),
+        `images that \`${other}\` has not`,
+        'some of them',
+        'Choose other ones with `rows: [from, to]`.',
+      );
   for (const set of all(ood)) {
     if (overlap(set, test)) {
       const hint =
@@ -171,14 +185,20 @@ function overlap(a: DataReference, b: DataReference): boolean {
   );
 }
 
+/** Whether two references are to the same images of one split. */
+function sharesRows(a: DataReference, b: DataReference): boolean {
+  const apart = a.rows !== null && b.rows !== null && (a.rows[1] <= b.rows[0] || b.rows[1] <= a.rows[0]);
+  return !apart && JSON.stringify(a.source) === JSON.stringify(b.source) && overlap(a, b);
+}
+
 /** One name means one set in all of the results. */
 function checkSameNames(id: readonly KnownSet[], report: Report): void {
   const first = new Map<string, DataReference>();
   for (const { ood } of id)
     for (const set of all(ood)) {
-      const { name, source, classes } = set;
+      const { name, source, classes, rows } = set;
       const other = first.get(name) ?? set;
-      if (JSON.stringify([source, classes]) !== JSON.stringify([other.source, other.classes]))
+      if (JSON.stringify([source, classes, rows]) !== JSON.stringify([other.source, other.classes, other.rows]))
         report.wrong(
           report.originOf(set),
           `what ${name} is elsewhere in the manifest`,
@@ -191,43 +211,47 @@ function checkSameNames(id: readonly KnownSet[], report: Report): void {
 
 const all = <T>({ near, far }: UnknownSets<T>): T[] => [...near, ...far];
 
-/** Detectors that learn, and networks without `normalize`, need the known training images. */
+/** Detectors that learn, and networks without `normalize`, need known images beside the tested ones. */
 function checkTraining({ id, checkpoints, train, detectors }: Manifest, report: Report): void {
-  for (const known of id.filter((set) => set.train === null)) {
+  for (const known of id) {
     const measured = checkpoints.filter((each) => each.id === null || each.id.includes(known.name));
     if (measured.length === 0 && train === null) continue;
-    const learning = detectors.filter(({ learns }) => learns).map(({ name }) => name);
-    const origin = report.originOf(known);
-    if (learning.length > 0) {
-      const names = [...new Set(learning)].join(', ');
-      report.wrong(
-        origin,
-        `\`train\`, since these detectors learn: ${names}`,
-        'no `train`',
-        'Add `train:`, the images that the networks were trained on.',
-      );
+    for (const [on, which] of [
+      ['train', 'the images that the networks were trained on'],
+      ['validation', 'known images that no network was trained on'],
+    ] as const) {
+      const learning = detectors.filter(({ fitsOn }) => fitsOn === on).map(({ name }) => name);
+      if (learning.length === 0 || known[on] !== null) continue;
+      const needed = `\`${on}\`, since these detectors learn: ${[...new Set(learning)].join(', ')}`;
+      report.wrong(report.originOf(known), needed, `no \`${on}\``, `Add \`${on}:\` to \`id\`, ${which}.`);
     }
-    for (const checkpoint of measured.filter(lacksStatistics))
-      report.wrong(
-        report.originOf(checkpoint),
-        `\`normalize\`, since ${known.name} has no \`train\` to take it from`,
-        'none',
-        'Add `normalize: { mean: […], std: […] }`.',
-      );
   }
+}
+
+function checkStatistics({ id, checkpoints }: Manifest, report: Report): void {
+  for (const { name } of id.filter(({ train }) => train === null))
+    for (const checkpoint of checkpoints.filter((each) => each.id === null || each.id.includes(name)))
+      if (lacksStatistics(checkpoint))
+        report.wrong(
+          report.originOf(checkpoint),
+          `\`normalize\`, since ${name} has no \`train\` to take it from`,
+          'none',
+          'Add `normalize: { mean: […], std: […] }`.',
+        );
 }
 
 const lacksStatistics = ({ source }: Checkpoint): boolean => source.kind === 'weights' && source.normalize === null;
 
 /** A detector that no network allows was not meant. */
 function checkDetectors(manifest: Manifest, report: Report): void {
-  const networks = networksOf(manifest);
-  if (networks.length === 0) return;
-  const many = new Set(manifest.detectors.map((each) => report.originOf(each).path)).size;
-  if (many < manifest.detectors.length) return; // `all` means all that work
   for (const detector of manifest.detectors) {
-    const reasons = networks.map((network) => obstacle(network, detector));
-    if (reasons.every((reason) => reason !== null))
+    const reasons = networksOf(manifest).flatMap((network) => {
+      const { source, known } = network;
+      const sets =
+        source.kind === 'arrays' ? [source.arrays] : manifest.id.filter(({ name }) => known?.includes(name) ?? true);
+      return sets.map((set) => obstacle(network, detector, set));
+    });
+    if (reasons.length > 0 && reasons.every((reason) => reason !== null))
       report.wrong(
         report.originOf(detector),
         'a detector that works on some of the networks',

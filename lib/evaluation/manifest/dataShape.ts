@@ -33,6 +33,18 @@ const sources = ['set', 'idx', 'npy', 'folder', 'tar', 'cifar10', 'cifar100'] as
 /** Class labels, each once. */
 export const classesShape = list(number({ integer: true, min: 0 }), { unique: (label) => `class ${label}` });
 
+/** `[0, 1000]`: the first thousand images. */
+const rowsShape = refine(list(number({ integer: true, min: 0 }), {}), ([from, to, ...more], origin, report) => {
+  if (from !== undefined && to !== undefined && from < to && more.length === 0) return [from, to] as const;
+  report.wrong(
+    origin,
+    'two row numbers, the first row and the one after the last',
+    'other numbers',
+    '[0, 1000] is the first thousand.',
+  );
+  return undefined;
+});
+
 /** @param role says which split is meant where none is named */
 export function dataShape(role: DataRole): Shape<DataReference> {
   const expects = 'a data set';
@@ -42,7 +54,7 @@ export function dataShape(role: DataRole): Shape<DataReference> {
 function shortForm(role: DataRole, expects: string): Shape<DataReference> {
   return refine(text(`${expects} such as kmnist, kmnist:train or { folder: … }`), (value, origin, report) => {
     const source = namedSource(value, role, origin, report);
-    return source && report.keep({ name: source.set, source, classes: null }, origin);
+    return source && report.keep({ name: source.set, source, classes: null, rows: null }, origin);
   });
 }
 
@@ -88,6 +100,7 @@ function longForm(role: DataRole, expects: string): Shape<DataReference> {
     labels: optional(existing('file'), null),
     split: optional(choice(['train', 'test']), null),
     classes: optional(classesShape, null),
+    rows: optional(rowsShape, null),
   });
   return refine(fields, (raw, origin, report) => {
     const named = sources.filter((key) => raw[key] !== null);
@@ -98,7 +111,7 @@ function longForm(role: DataRole, expects: string): Shape<DataReference> {
     }
     const kind = named[0]!;
     const path = raw[kind]!;
-    const { labels, classes } = raw;
+    const { labels, classes, rows } = raw;
     const split = raw.split ?? (role === 'train' ? 'train' : 'test');
     if (labels !== null && kind !== 'idx' && kind !== 'npy') {
       const hint =
@@ -124,7 +137,7 @@ function longForm(role: DataRole, expects: string): Shape<DataReference> {
             : { kind, path, split };
     if (source === undefined) return undefined;
     const name = raw.name ?? nameFor(source, within(origin, kind), report);
-    return name === undefined ? undefined : report.keep({ name, source, classes }, origin);
+    return name === undefined ? undefined : report.keep({ name, source, classes, rows }, origin);
   });
 }
 

@@ -33,12 +33,13 @@ export interface DetectorSchema {
   readonly settings: SettingSchemas;
   /** What `score` and `fit` read. */
   readonly needs: readonly DetectorNeed[];
-  /** Whether it has to be fitted to training images. */
-  readonly learns: boolean;
+  /** The known images that it is fitted on: those of training, or others of their kind; null if it learns nothing. */
+  readonly fitsOn: FitsOn | null;
 }
+export type FitsOn = 'train' | 'validation';
 
 /** Activation shaping, which changes the features before the head turns them into logits. */
-export type ShapingSchema = Pick<DetectorSchema, 'settings' | 'learns'>;
+export type ShapingSchema = Pick<DetectorSchema, 'settings' | 'fitsOn'>;
 
 export interface DetectorSchemas {
   readonly detectors: Readonly<Record<string, DetectorSchema>>;
@@ -56,7 +57,7 @@ export interface DetectorChoice {
   /** How results name it: `knn`, or with other settings than the defaults `knn(k=10)`. */
   readonly label: string;
   readonly needs: readonly DetectorNeed[];
-  readonly learns: boolean;
+  readonly fitsOn: FitsOn | null;
 }
 
 /** A detector with its settings: `knn` or `knn: { k: 10 }`. */
@@ -119,7 +120,7 @@ function choose(name: string, { detector, shapings }: Parts, settings: Settings)
     settings,
     label: changed.length === 0 ? name : `${name}(${changed.join(',')})`,
     needs: [...new Set([...detector.needs, ...adds])],
-    learns: detector.learns || shapings.some(([, { learns }]) => learns),
+    fitsOn: detector.fitsOn ?? shapings.map(([, { fitsOn }]) => fitsOn).find((each) => each !== null) ?? null,
   };
 }
 

@@ -29,6 +29,7 @@ import type { ArrayFile, ArraySets, DataReference, Manifest, Training, UnknownSe
 export interface WrittenKnownSet {
   readonly name: string;
   readonly train: DataReference | null;
+  readonly validation: DataReference | null;
   readonly test: DataReference;
   readonly ood: UnknownSets<DataReference> | null;
 }
@@ -84,20 +85,24 @@ const bothSplits: Shape<WrittenKnownSet> = {
   read(node, path, report) {
     const [train, test] = [dataShape('train'), dataShape('test')].map((shape) => shape.read(node, path, report));
     if (train === undefined || test === undefined) return undefined;
-    return report.keep({ name: test.name, train, test, ood: null }, { place: node.place, path, node });
+    return report.keep(
+      { name: test.name, train, validation: null, test, ood: null },
+      { place: node.place, path, node },
+    );
   },
 };
 
 const knownSet: Shape<WrittenKnownSet> = byKind('a known set: a name, or a map with train and test', {
   scalar: bothSplits,
   map: refine(
-    record('a known set: a map with train and test', {
+    record('a known set: a map with train, validation and test', {
       name: optional(nameShape, null),
       train: optional(dataShape('train'), null),
+      validation: optional(dataShape('train'), null),
       test: required(dataShape('test')),
       ood: optional(unknownImages, null),
     }),
-    ({ name, train, test, ood }, origin, report) => report.keep({ name: name ?? test.name, train, test, ood }, origin),
+    ({ name, ...sets }, origin, report) => report.keep({ name: name ?? sets.test.name, ...sets }, origin),
   ),
 });
 
@@ -125,6 +130,7 @@ const arraySets: Shape<ArraySets> = refine(
     seed: optional(seedShape, null),
     head: optional(existing('file'), null),
     train: optional(existing('file'), null),
+    validation: optional(existing('file'), null),
     id: required(
       byKind<ArrayFile>('a file, or { name: file }', {
         scalar: refine(existing('file'), (path, origin, report) => {

@@ -1,5 +1,5 @@
 // PROVISIONAL: to be put together from the plain tables of lib/ood/detectors, once they hold every detector, with `needs` and
-// `learns` beside. Names, settings and defaults of all detectors; nothing here runs.
+// `fitsOn` beside. Names, settings and defaults of all detectors; nothing here runs.
 
 import type { DetectorSchema, DetectorSchemas, SettingSchemas } from './detectorSchemas.js';
 
@@ -12,8 +12,8 @@ const step: SettingSchemas = {
 };
 
 type Needs = DetectorSchema['needs'];
-const fixed = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, learns: false });
-const learnt = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, learns: true });
+const fixed = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, fitsOn: null });
+const learnt = (needs: Needs, settings: SettingSchemas = {}): DetectorSchema => ({ settings, needs, fitsOn: 'train' });
 
 export const provisionalDetectors: DetectorSchemas = {
   detectors: {
@@ -27,11 +27,11 @@ export const provisionalDetectors: DetectorSchemas = {
     energy: fixed(['logits'], { temperature: temperature(1) }),
     gen: fixed(['logits'], { gamma: { kind: 'number', above: 0, max: 1, default: 0.1 }, top: count(100) }),
     'scaled-mps': fixed(['logits'], { temperature: temperature(1000) }),
-    'temp-scale': learnt(['logits', 'labels']),
-    'kl-matching': learnt(['logits']),
+    'temp-scale': { ...learnt(['logits', 'labels']), fitsOn: 'validation' },
+    'kl-matching': { ...learnt(['logits']), fitsOn: 'validation' },
     openmax: learnt(['logits', 'labels'], { tail: count(20, 2), alpha: count(3) }),
     dice: learnt(['features', 'affine head'], { percentile: percentile(90) }),
-    gradnorm: fixed(['features', 'logits']),
+    gradnorm: fixed(['features', 'logits', 'affine head']),
     mahalanobis: learnt(['features', 'labels']),
     rmds: learnt(['features', 'labels']),
     knn: learnt(['features'], { k: count(50) }),
@@ -62,19 +62,19 @@ export const provisionalDetectors: DetectorSchemas = {
     'gradnorm-autograd': fixed(['network']),
   },
   shapings: {
-    react: { settings: { percentile: percentile(90) }, learns: true },
+    react: { settings: { percentile: percentile(90) }, fitsOn: 'train' },
     vra: {
       settings: {
         low: percentile(10),
         high: percentile(90),
         below: { kind: 'choice', choices: ['clip', 'zero'], default: 'clip' },
       },
-      learns: true,
+      fitsOn: 'train',
     },
-    'ash-b': { settings: { percentile: percentile(90) }, learns: false },
-    'ash-p': { settings: { percentile: percentile(90) }, learns: false },
-    'ash-s': { settings: { percentile: percentile(90) }, learns: false },
-    scale: { settings: { percentile: percentile(85) }, learns: false },
+    'ash-b': { settings: { percentile: percentile(90) }, fitsOn: null },
+    'ash-p': { settings: { percentile: percentile(90) }, fitsOn: null },
+    'ash-s': { settings: { percentile: percentile(90) }, fitsOn: null },
+    scale: { settings: { percentile: percentile(85) }, fitsOn: null },
   },
   aside: {
     msp: 'The maximum softmax probability is called `mps` here.',

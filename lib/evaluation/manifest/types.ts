@@ -80,8 +80,10 @@ export interface Normalization {
 
 export interface KnownSet {
   readonly name: string;
-  /** What detectors learn from; null if there is nothing to learn from. */
+  /** What most detectors that learn are fitted on; null for none. */
   readonly train: DataReference | null;
+  /** Known images that no network was trained on, for detectors that are fitted on such; null for none. */
+  readonly validation: DataReference | null;
   readonly test: DataReference;
   readonly ood: UnknownSets<DataReference>;
 }
@@ -97,6 +99,8 @@ export interface DataReference {
   readonly source: DataSource;
   /** Only images of these classes; null for all. */
   readonly classes: readonly number[] | null;
+  /** Only images from the first up to before the second, counted from 0 and before `classes` are chosen; null for all. */
+  readonly rows: readonly [from: number, to: number] | null;
 }
 
 export type DataSource =
@@ -117,6 +121,7 @@ export interface ArraySets {
   /** A file with weight and bias of the last layer; null for none. */
   readonly head: string | null;
   readonly train: string | null;
+  readonly validation: string | null;
   readonly id: ArrayFile;
   readonly ood: UnknownSets<ArrayFile>;
 }
