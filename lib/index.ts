@@ -4,6 +4,7 @@ export * as amp from './amp/index.js';
 export * as checkpoint from './checkpoint/index.js';
 export * as data from './data/index.js';
 export { type ErrorCode, IsotorchError } from './errors.js';
+export * as evaluation from './evaluation/index.js';
 export * as losses from './losses/index.js';
 export * as models from './models/index.js';
 export * as nn from './nn/index.js';

@@ -6,11 +6,17 @@ import type { ResultRow } from './types.js';
 
 /** The text of results.csv. Equal input gives equal text. */
 export function resultsCsv(results: readonly ResultRow[]): string {
-  const lines = [ROW_KEYS, ...results.map((row) => ROW_KEYS.map((key) => row[key]))];
+  return csv([ROW_KEYS, ...results.map((row) => ROW_KEYS.map((key) => row[key]))]);
+}
+
+export type CsvField = string | number | null;
+
+/** Lines of fields as CSV. */
+export function csv(lines: readonly (readonly CsvField[])[]): string {
   return lines.map((fields) => `${fields.map(field).join(',')}\r\n`).join('');
 }
 
-function field(value: string | number | null): string {
+function field(value: CsvField): string {
   if (value === null) return '';
   if (typeof value === 'number') return String(value);
   // A leading = + - @ would make a spreadsheet run a data set's name as a formula; an apostrophe keeps it text.

@@ -47,8 +47,8 @@ export function parseResults(text: string, where = 'results.json'): Results {
   };
 }
 
-/** The row with exactly the fields of a row, in order. */
-function checkRow(row: unknown, where: string, code: 'ERR_DATA' | 'ERR_FORMAT'): ResultRow {
+/** The row with exactly the fields of a row, in order. @throws `code` for a field that is none */
+export function checkRow(row: unknown, where: string, code: 'ERR_DATA' | 'ERR_FORMAT'): ResultRow {
   if (!isObject(row)) throw new IsotorchError(code, `Expected an object at ${where} but received ${describe(row)}`);
   const checked = ROW_KEYS.map((key) => {
     if (isKind(row[key], FIELDS[key])) return [key, row[key]];

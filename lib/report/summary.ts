@@ -113,7 +113,8 @@ function average(runs: readonly Figures[]): Averaged {
   return { runs: runs.length, cells: cells as Line['cells'] };
 }
 
-function cellOf(values: readonly number[]): Cell | undefined {
+/** Mean and sample deviation over runs; undefined where there are none. */
+export function cellOf(values: readonly number[]): Cell | undefined {
   if (values.length === 0) return undefined;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   if (values.length === 1) return { mean, deviation: undefined };

@@ -18,6 +18,7 @@ import { classList } from '../arguments.js';
 import { exitCodes, Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
 import { ProgressPrinter } from '../progress.js';
+import { evaluateManifest, isManifest } from './evaluateManifest.js';
 
 interface EvaluateFlags {
   ood?: (UnknownName | 'noise')[];
@@ -31,6 +32,7 @@ interface EvaluateFlags {
   device?: string;
   out?: string;
   json?: boolean;
+  dryRun?: boolean;
 }
 
 const help = `
@@ -47,15 +49,19 @@ not on this machine are fetched when you name them; without --ood, all that are 
 
 A table goes to the terminal; results.json, results.csv and report.html into the run directory (or --out).
 
+A file that ends in .yaml or .yml is a manifest: many networks, sets and detectors at once. With --dry-run
+it is checked, every mistake listed with its line, and the plan printed. docs/evaluation.md explains it.
+
 Examples:
   $ isotorch evaluate runs/fashion
   $ isotorch evaluate runs/fashion --ood mnist kmnist noise --score es mds --json
+  $ isotorch evaluate experiments/cifar10.yaml --dry-run
   $ isotorch evaluate --weights net.pt --data fashion-mnist --model convnet --loss isomax --out runs/net`;
 
 export function evaluateCommand(): Command {
   return new Command('evaluate')
     .description('Measure accuracy, and how well a network tells known images from unknown ones.')
-    .argument('[run]', 'run directory of isotorch train')
+    .argument('[run]', 'run directory of isotorch train, or a manifest (.yaml)')
     .addOption(
       new Option('--ood <name...>', 'sets of unknown images (default: all that are on this machine)').choices([
         ...unknownNames,
@@ -75,12 +81,15 @@ export function evaluateCommand(): Command {
     .option('--classes <list>', 'with --weights: the classes that were trained on (default: all)', classList)
     .option('--device <name>', 'cpu, cuda, cuda:1, … (default: the accelerator, else cpu)')
     .option('--out <folder>', 'where to write the report (default: the run directory)')
+    .option('--dry-run', 'with a manifest: check it, print the plan and run nothing')
     .option('--json', 'print { environment, results } as JSON instead of the table')
     .addHelpText('after', help)
     .action(evaluate);
 }
 
 async function evaluate(run: string | undefined, flags: EvaluateFlags, command: Command): Promise<void> {
+  if (run !== undefined && isManifest(run)) return evaluateManifest(run, flags, command);
+  if (flags.dryRun) command.error('error: --dry-run goes with a manifest', { exitCode: exitCodes.usage });
   const { weights, data, model, loss, classes = null, checkpoint, score, device, out = run } = flags;
   if ((run === undefined) === (weights === undefined))
     command.error('error: name either a run directory or --weights <file>', { exitCode: exitCodes.usage });
