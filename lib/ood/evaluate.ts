@@ -10,15 +10,10 @@ import { forChunks } from './arrays/chunks.js';
 import type { Detector } from './detectors/detector.js';
 import { entropic, maxProbability, minDistance } from './detectors/logitScores.js';
 import { Evaluation, type ScoredSet } from './evaluation.js';
-import {
-  checkAborted,
-  checkDataset,
-  type EvaluatedDataset,
-  type Extracted,
-  type ExtractOptions,
-  extractWith,
-} from './network/extract.js';
-import { checkModel, type EvaluatedModel, Forward } from './network/forward.js';
+import { checkAborted, checkDataset, type EvaluatedDataset } from './network/batches.js';
+import { type Extracted, type ExtractOptions, extractWith } from './network/extract.js';
+import { Forward } from './network/forward.js';
+import { checkModel, type EvaluatedModel } from './network/model.js';
 
 export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
   /** Known images that were not trained on, with labels where accuracy is wanted. */
