@@ -15,6 +15,21 @@ export {
 export { entropic, es, logitDetector, maxProbability, mds, minDistance, mps } from './detectors/logitScores.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export { autogradNorm } from './images/gradNorm.js';
+export { type GramOptions, gram } from './images/gram.js';
+export {
+  type AnyDetector,
+  type FitOptions,
+  type FittedImageDetector,
+  type ImageDetector,
+  scoreImages,
+} from './images/imageDetector.js';
+export { type InputMahalanobisOptions, inputMahalanobis } from './images/inputMahalanobis.js';
+export { logisticRegression } from './images/logisticRegression.js';
+export { type MahalanobisEnsembleOptions, mahalanobisEnsemble } from './images/mahalanobisEnsemble.js';
+export { type OdinOptions, odin } from './images/odin.js';
+export type { PerturbationOptions } from './images/perturbation.js';
+export { type RankFeatOptions, rankFeat } from './images/rankFeat.js';
 export { histogram, sharedEdges } from './metrics/histogram.js';
 export {
   auprIn,
@@ -28,10 +43,12 @@ export {
   tnrAtTpr,
 } from './metrics/metrics.js';
 export { type Roc, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
+export type { EvaluatedDataset } from './network/batches.js';
 export {
-  type EvaluatedDataset,
   type Extracted,
   type ExtractOptions,
   extract,
 } from './network/extract.js';
-export type { EvaluatedModel, ForwardOptions } from './network/forward.js';
+export type { ForwardOptions } from './network/forward.js';
+export type { EvaluatedModel } from './network/model.js';
+export { Network, type NetworkOptions } from './network/network.js';
