@@ -2,7 +2,7 @@
 // dispose.
 
 import { IsotorchError } from '../../errors.js';
-import { Tensor } from '../../tensor/index.js';
+import { Tensor, tidy } from '../../tensor/index.js';
 import type { State } from '../detectors/detector.js';
 
 export class Learnt {
@@ -34,14 +34,19 @@ export class Learnt {
     return this.state[name]!.to(like.device);
   }
 
-  /** Takes these tensors over, in place of what was there. @throws ERR_DATA when one has values that are not finite */
+  /**
+   * Takes these tensors over, in place of what was there; where it throws they are gone and the rest is as it was.
+   * @throws ERR_DATA when one has values that are not finite
+   */
   replace(state: State): void {
-    for (const [name, tensor] of Object.entries(state))
-      if (!tensor.isfinite().all().item())
-        throw new IsotorchError(
-          'ERR_DATA',
-          `${this.#detector}: expected finite numbers but its ${name} are not: the network gives NaN or infinities for some training images`,
-        );
+    const bad = Object.entries(state).find(([, tensor]) => tidy(() => !tensor.isfinite().all().item()));
+    if (bad !== undefined) {
+      for (const tensor of Object.values(state)) tensor.dispose();
+      throw new IsotorchError(
+        'ERR_DATA',
+        `${this.#detector}: expected finite numbers but its ${bad[0]} are not: the network gives NaN or infinities for some training images`,
+      );
+    }
     for (const tensor of Object.values(state)) tensor.keep();
     this.dispose();
     this.#state = state;

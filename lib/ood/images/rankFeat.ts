@@ -42,10 +42,12 @@ export function rankFeat({ stages, iterations = 0 }: RankFeatOptions = {}): Imag
   };
 }
 
-/** Each image's map [C, H·W] without its largest singular value. */
+/** Each image's map [C, H·W] without its largest singular value, taken out in float64. */
 function withoutRank1(map: Tensor, iterations: number): Tensor {
-  const X = map.ndim === 2 ? map.unsqueeze(2) : map.flatten(2);
-  return X.sub(iterations === 0 ? strongest(X) : iterated(X, iterations)).view(map.shape);
+  const X = (map.ndim === 2 ? map.unsqueeze(2) : map.flatten(2)).to('float64');
+  return X.sub(iterations === 0 ? strongest(X) : iterated(X, iterations))
+    .view(map.shape)
+    .to(map.dtype);
 }
 
 /** σ₁·u₁·v₁ᵀ of each matrix. */
