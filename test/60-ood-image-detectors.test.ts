@@ -292,6 +292,7 @@ describe('the contract', () => {
       await one.fit(network, train, { validation });
       const wanted = await ood.scoreImages(one, network, test);
       other.load(one.state());
+      other.load(other.state());
       one.dispose();
       expect([one.isFitted, other.isFitted]).toEqual([false, true]);
       expect(await ood.scoreImages(other, network, test)).toEqual(wanted);

@@ -3,11 +3,11 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { State } from '../detectors/detector.js';
+import type { Settings, State } from '../detectors/detector.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
-import { Learnt } from './learnt.js';
+import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
 
 export interface GramOptions {
@@ -38,15 +38,14 @@ export function gram(options: GramOptions = {}): FittedImageDetector {
   return new Gram(options);
 }
 
-class Gram implements FittedImageDetector {
+class Gram extends LearningDetector {
   readonly name = 'gram';
-  readonly needs = ['network'] as const;
-  readonly settings: FittedImageDetector['settings'];
+  readonly settings: Settings;
   readonly #powers: readonly number[];
   readonly #every: number;
-  readonly #learnt = new Learnt(this.name, problem);
 
   constructor({ powers = [1, 2, 3, 4, 5], validation = 0.1 }: GramOptions) {
+    super();
     if (!Array.isArray(powers) || powers.length === 0 || !powers.every((p) => Number.isSafeInteger(p) && p > 0))
       throw expected('an array of positive whole numbers', 'powers', powers);
     if (typeof validation !== 'number' || !(validation > 0 && validation <= 0.5))
@@ -56,14 +55,10 @@ class Gram implements FittedImageDetector {
     this.settings = { powers: [...powers], validation };
   }
 
-  get isFitted(): boolean {
-    return this.#learnt.isFitted;
-  }
-
   score(images: Tensor, network: Network): Tensor {
     return tidy(() =>
       torch.noGrad(() => {
-        const state = this.#learnt.state;
+        const state = this.state();
         const deviations = this.#deviations(images, network, state);
         return deviations.div(state.normalisers!.to(deviations.device).add(1e-7)).sum([1]).neg();
       }),
@@ -93,7 +88,7 @@ class Gram implements FittedImageDetector {
           'ERR_DATA',
           `${this.name} keeps every ${this.#every}th training image for its normalisers and needs that many: ${training.name} has ${training.size}`,
         );
-      this.#learnt.replace({ ...bounds, normalisers: tidy(() => sum!.div(count)).keep() });
+      this.replace({ ...bounds, normalisers: tidy(() => sum!.div(count)).keep() });
     } catch (error) {
       for (const tensor of Object.values(bounds)) tensor.dispose();
       throw error;
@@ -182,23 +177,15 @@ class Gram implements FittedImageDetector {
     return torch.stack(deviations, 1).div(logits.to('float64').softmax(1).amax(1, true));
   }
 
-  state(): State {
-    return this.#learnt.state;
-  }
-
-  load(state: State): void {
-    this.#learnt.load(state);
-  }
-
-  dispose(): void {
-    this.#learnt.dispose();
+  protected override problemOf(state: State): string | undefined {
+    return problemOf(state);
   }
 }
 
 /** The bounds, with those of all images where a class has none. */
 const known = (bounds: Tensor, all: Tensor): Tensor => torch.where(bounds.isinf(), all, bounds);
 
-function problem({ lowest, highest, normalisers, ...rest }: State): string | undefined {
+function problemOf({ lowest, highest, normalisers, ...rest }: State): string | undefined {
   if (!lowest || !highest || !normalisers || Object.keys(rest).length > 0)
     return 'it has not the names lowest, highest and normalisers alone';
   const fits = lowest.ndim === 2 && highest.shape.join() === lowest.shape.join() && normalisers.ndim === 1;

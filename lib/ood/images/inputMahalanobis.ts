@@ -2,13 +2,13 @@
 
 import { expected } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { State } from '../detectors/detector.js';
+import type { Settings, State } from '../detectors/detector.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { type Gaussian, GaussianFit, gaussianScore } from './gaussian.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
 import { labelsOf } from './labels.js';
-import { Learnt } from './learnt.js';
+import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
 import { type Perturbation, type PerturbationOptions, perturbation, perturbed } from './perturbation.js';
 
@@ -34,15 +34,14 @@ export function inputMahalanobis(options: InputMahalanobisOptions = {}): FittedI
   return new InputMahalanobis(options);
 }
 
-class InputMahalanobis implements FittedImageDetector {
+class InputMahalanobis extends LearningDetector {
   readonly name = 'input-mahalanobis';
-  readonly needs = ['network'] as const;
-  readonly settings: FittedImageDetector['settings'];
+  readonly settings: Settings;
   readonly #layer: string | null;
   readonly #step: Perturbation;
-  readonly #learnt = new Learnt(this.name, problem);
 
   constructor(options: InputMahalanobisOptions) {
+    super();
     const { layer = null } = options;
     if (layer !== null && typeof layer !== 'string') throw expected("a module's path or null", 'layer', layer);
     this.#layer = layer;
@@ -50,15 +49,11 @@ class InputMahalanobis implements FittedImageDetector {
     this.settings = { layer, ...this.#step };
   }
 
-  get isFitted(): boolean {
-    return this.#learnt.isFitted;
-  }
-
   score(images: Tensor, network: Network): Tensor {
     return tidy(() =>
       torch.noGrad(() => {
-        const input = network.input(images);
-        const gaussian = gaussianIn((name) => this.#learnt.part(name, input));
+        const [state, input] = [this.state(), network.input(images)];
+        const gaussian = gaussianIn((name) => state[name]!.to(input.device));
         const score = (x: Tensor): Tensor => gaussianScore(this.#features(x, network).features, gaussian);
         return score(perturbed(network, input, this.#step, (x) => score(x).neg()));
       }),
@@ -81,7 +76,7 @@ class InputMahalanobis implements FittedImageDetector {
           fit.add(features, labelsOf(batch, shape[1]!, this.name));
         },
       );
-      this.#learnt.replace({ ...fit!.finish() });
+      this.replace({ ...fit!.finish() });
     } finally {
       fit?.dispose();
     }
@@ -93,16 +88,8 @@ class InputMahalanobis implements FittedImageDetector {
     return { logits, features: stages[0]! };
   }
 
-  state(): State {
-    return this.#learnt.state;
-  }
-
-  load(state: State): void {
-    this.#learnt.load(state);
-  }
-
-  dispose(): void {
-    this.#learnt.dispose();
+  protected override problemOf(state: State): string | undefined {
+    return problemOf(state);
   }
 }
 
@@ -125,7 +112,7 @@ export function gaussianProblem({ shift, whitening, centres }: Partial<Gaussian>
     : `the shapes [${shift.shape}], [${whitening.shape}] and [${centres.shape}] of shift, whitening and centres do not fit`;
 }
 
-function problem(state: State): string | undefined {
+function problemOf(state: State): string | undefined {
   const { shift, whitening, centres, ...rest } = state;
   const [unknown] = Object.keys(rest);
   return unknown ? `${unknown} is none of it` : gaussianProblem(state);

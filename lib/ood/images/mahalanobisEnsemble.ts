@@ -2,7 +2,7 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { State } from '../detectors/detector.js';
+import type { Settings, State } from '../detectors/detector.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Rows } from '../network/rows.js';
@@ -10,7 +10,7 @@ import { GaussianFit, gaussianScore } from './gaussian.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
 import { gaussianIn, gaussianProblem, spatialMean } from './inputMahalanobis.js';
 import { labelsOf } from './labels.js';
-import { Learnt } from './learnt.js';
+import { LearningDetector } from './learningDetector.js';
 import { logisticRegression } from './logisticRegression.js';
 import { passThrough } from './passThrough.js';
 import { type Perturbation, type PerturbationOptions, perturbation, perturbed } from './perturbation.js';
@@ -41,15 +41,14 @@ export function mahalanobisEnsemble(options: MahalanobisEnsembleOptions = {}): F
   return new MahalanobisEnsemble(options);
 }
 
-class MahalanobisEnsemble implements FittedImageDetector {
+class MahalanobisEnsemble extends LearningDetector {
   readonly name = 'mahalanobis-ensemble';
-  readonly needs = ['network'] as const;
-  readonly settings: FittedImageDetector['settings'];
+  readonly settings: Settings;
   readonly #step: Perturbation;
   readonly #C: number;
-  readonly #learnt = new Learnt(this.name, problem);
 
   constructor(options: MahalanobisEnsembleOptions) {
+    super();
     const { C = 1 } = options;
     if (typeof C !== 'number' || !(C > 0 && Number.isFinite(C))) throw expected('a positive number', 'C', C);
     this.#step = perturbation(options);
@@ -57,15 +56,12 @@ class MahalanobisEnsemble implements FittedImageDetector {
     this.settings = { C, ...this.#step };
   }
 
-  get isFitted(): boolean {
-    return this.#learnt.isFitted;
-  }
-
   score(images: Tensor, network: Network): Tensor {
     return tidy(() =>
       torch.noGrad(() => {
-        const scores = this.#layers(images, network, this.#learnt.state);
-        return scores.matmul(this.#learnt.part('weights', scores)).add(this.#learnt.part('bias', scores));
+        const state = this.state();
+        const scores = this.#layers(images, network, state);
+        return scores.matmul(state.weights!.to(scores.device)).add(state.bias!.to(scores.device));
       }),
     );
   }
@@ -108,7 +104,7 @@ class MahalanobisEnsemble implements FittedImageDetector {
         for (const name of ['weights', 'bias']) learnt[name]!.dispose();
         Object.assign(learnt, weights);
       }
-      this.#learnt.replace(learnt);
+      this.replace(learnt);
     } catch (error) {
       for (const tensor of Object.values(learnt)) tensor.dispose();
       throw error;
@@ -183,20 +179,12 @@ class MahalanobisEnsemble implements FittedImageDetector {
     }
   }
 
-  state(): State {
-    return this.#learnt.state;
-  }
-
-  load(state: State): void {
-    this.#learnt.load(state);
-  }
-
-  dispose(): void {
-    this.#learnt.dispose();
+  protected override problemOf(state: State): string | undefined {
+    return problemOf(state);
   }
 }
 
-function problem({ weights, bias, ...rest }: State): string | undefined {
+function problemOf({ weights, bias, ...rest }: State): string | undefined {
   if (weights?.ndim !== 1 || bias?.shape.join() !== '1') return 'weights [L] or bias [1] are missing';
   for (let stage = 0; stage < weights.shape[0]!; stage++) {
     const wrong = gaussianProblem({
