@@ -1,6 +1,8 @@
 // Features out of any network: which module is the last layer, what taps leave behind (nothing), stages by themselves, what
 // extract gives with features, and evaluate with detectors that learn.
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as losses from '../lib/losses/index.js';
 import * as models from '../lib/models/index.js';
@@ -8,8 +10,10 @@ import * as nn from '../lib/nn/index.js';
 import * as ood from '../lib/ood/index.js';
 import { Rows } from '../lib/ood/network/rows.js';
 import { whileTapped } from '../lib/ood/network/tap.js';
+import { loadScript } from '../lib/script/index.js';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { golden, Pictures, tiny, transformOf } from './support/pictures.js';
+import { needs } from './support/skip.js';
 
 const transform = transformOf('float64');
 const maxDifference = (a: Tensor, b: Tensor): number => tidy(() => a.sub(b).abs().amax().item());
@@ -105,6 +109,27 @@ describe('the last layer', () => {
     test.dispose();
   });
 });
+
+const script = join(process.env.ISOTORCH_TEST_DATA ?? '', 'checkpoints', 'torchscript-linrelu.pt');
+needs(existsSync(script), 'the checkpoints of the test data').it(
+  'a TorchScript gives logits, and features where a head stands behind it',
+  async () => {
+    const body = await loadScript(script); // 10 → 6
+    const numbers: ood.EvaluatedDataset = {
+      name: 'numbers',
+      size: 4,
+      batches: () => [0, 2].map((start) => ({ images: torch.ones([2, 10]).mul(start), labels: null })),
+    };
+    expect((await ood.extract(body, numbers)).logits.shape).toEqual([4, 6]);
+    await expect(ood.extract(body, numbers, { features: true })).rejects.toThrow(/ScriptModule shows no nn\.Linear/);
+    const model = new nn.Sequential(body, new nn.Linear(6, 3));
+    const { features, logits, head } = await ood.extract(model, numbers, { features: true });
+    tidy(() => {
+      expect(features!.narrow(0, 2, 1).equal(torch.noGrad(() => body.forward(torch.ones([1, 10]).mul(2))))).toBe(true);
+      expect(maxDifference(head!.forward(features!), logits)).toBeLessThan(1e-6);
+    });
+  },
+);
 
 describe('taps', () => {
   it('are gone afterwards, also after errors, and a forward of the instance itself is back', () => {

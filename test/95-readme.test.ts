@@ -31,3 +31,7 @@ it('the captured step learns', () => {
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });
+
+it('the detectors of docs/ood.md learn, and those of features know noise from digits', () => {
+  expect(output('docs/ood.md')).toMatch(/input-mahalanobis +8\d\.\d +(100|9\d)\.\d/);
+});
