@@ -278,7 +278,11 @@ describe('evaluate', () => {
         ood.gram(),
       ];
       const options = { id, ood: { far }, scores, transform, batchSize: 3 };
-      const evaluation = await ood.evaluate(model, { ...options, train, validation });
+      const progress: string[] = [];
+      const onProgress = ({ dataset, done, total, overallDone, overallTotal }: ood.EvaluateProgress) =>
+        progress.push(`${dataset} ${done}/${total} ${overallDone}/${overallTotal}`);
+      const evaluation = await ood.evaluate(model, { ...options, train, validation, onProgress });
+      expect(progress).toEqual(expect.arrayContaining(['train 60/60 0/9', 'id 4/4 4/9', 'far 5/5 9/9']));
       expect([id.passes, far.passes]).toEqual([1, 1]);
       expect(train.passes).toBe(1 + 1 + 1 + 2); // arrays; input-mahalanobis; ensemble; gram
       expect(Object.keys(evaluation.id.scores)).toEqual(scores.map(({ name }) => name));

@@ -45,7 +45,10 @@ export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress' | 'fe
 }
 
 export interface EvaluateProgress {
-  /** The data set that is passing through the network: the known one's name, or the name given to an unknown one. */
+  /**
+   * The data set that is passing through the network: the known one's name, or the name given to an unknown one. Before them
+   * the training set's, while detectors learn; its images are no part of the overall ones.
+   */
   readonly dataset: string;
   /** Its images so far, and all of them. */
   readonly done: number;
@@ -61,13 +64,17 @@ export interface EvaluateProgress {
  * Unknown images take the same way as known ones: `transform` should normalise all with the statistics of the set that the
  * network was trained on.
  *
+ * Detectors that learn are fitted on `train` first, unless they have been.
+ *
  * @throws ERR_ABORTED when `signal` says so; ERR_DATA for an empty set, scores that are not finite (a network that has
- *   diverged), labels that are no class; ERR_SHAPE when the model does not give logits; ERR_ARGUMENT
+ *   diverged), labels that are no class; ERR_SHAPE when the model does not give logits; ERR_ARGUMENT, also where a detector
+ *   must learn and there is no `train`, or needs features and the last layer can't be told
  * @example
  * const evaluation = await evaluate(model, {
  *   id: test,
  *   ood: { mnist, noise },
- *   scores: [entropic()],
+ *   scores: [entropic(), inputMahalanobis()],
+ *   train,
  *   transform: (images) => normalize(images, train.statistics),
  * });
  * console.log(evaluation.toString());
@@ -113,7 +120,11 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
   };
 
   try {
-    await fitAll(scores, forward, train, { ...rest, validation });
+    await fitAll(scores, forward, train, {
+      ...rest,
+      validation,
+      onProgress: (progress) => onProgress?.({ ...progress, overallDone: 0, overallTotal }),
+    });
     let accuracy: number | null = null;
     const known = await scored(id, id.name, (extracted) => {
       accuracy = accuracyOf(extracted);

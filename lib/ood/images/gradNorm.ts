@@ -14,6 +14,7 @@ import type { ImageDetector } from './imageDetector.js';
  * (arXiv:2110.00218), eq. 5, T = 1.
  *
  * @throws (score) ERR_ARGUMENT for a head with neither weight nor prototypes, or frozen ones
+ * @example const scores = await scoreImages(autogradNorm(), new Network(model, { transform }), test);
  */
 export function autogradNorm(): ImageDetector {
   return {

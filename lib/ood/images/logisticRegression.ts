@@ -12,6 +12,9 @@ import { type Tensor, tidy, torch } from '../../tensor/index.js';
  * @param positive float64 [N]: 1 for y = 1, 0 for y = −1; both must occur
  * @returns weights [L] and bias [1], float64, in the scope around
  * @throws ERR_DATA for values that are not finite, or a single class
+ * @example
+ * const { weights, bias } = logisticRegression(scores, isKnown);
+ * const logOdds = scores.matmul(weights).add(bias);
  */
 export function logisticRegression(features: Tensor, positive: Tensor, C = 1): { weights: Tensor; bias: Tensor } {
   return tidy(() => {
