@@ -96,10 +96,24 @@ describe('the last layer', () => {
   });
 
   it('of what has only a forward: says what to do', async () => {
-    const plain = { training: false, train: () => plain, eval: () => plain, forward: (x: Tensor) => x.flatten(1) };
+    const plain = {
+      training: true,
+      seen: [] as boolean[],
+      train(mode = true): void {
+        this.training = mode;
+      },
+      eval(): void {
+        this.training = false;
+      },
+      forward(x: Tensor): Tensor {
+        this.seen.push(this.training);
+        return x.flatten(1);
+      },
+    };
     const test = new Pictures('test', golden.test);
     const logits = await ood.extract(plain, test);
     expect([logits.features, logits.head]).toEqual([null, null]);
+    expect([plain.seen, plain.training]).toEqual([[false], true]);
     const error = await ood.extract(plain, test, { features: true }).catch((e) => e);
     expect(error).toMatchObject({
       code: 'ERR_ARGUMENT',
