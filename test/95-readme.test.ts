@@ -70,4 +70,6 @@ it("the metrics' example prints what it says", () => {
     readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8'),
   )![1]!;
   expect(output('docs/metrics.md')).toBe(printed);
+it('the detectors of docs/ood.md learn, and those of features know noise from digits', () => {
+  expect(output('docs/ood.md')).toMatch(/input-mahalanobis +8\d\.\d +(100|9\d)\.\d/);
 });

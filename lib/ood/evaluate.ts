@@ -1,6 +1,7 @@
-// The whole way from a network to its figures, in three stages that can also be used alone: extract (extract.ts: images to
-// logits), score (scores.ts: logits to a number an image), measure (evaluation.ts: numbers to metrics and curves). Only the
-// first touches the network, and each data set passes through it once, however many scores are asked for.
+// The whole way from a network to its figures, in three stages that can also be used alone: extract (network/extract.ts:
+// images to logits and features), score (detectors/: these to a number an image), measure (evaluation.ts: numbers to metrics
+// and curves). Each data set is gone through once, however many scores are asked for; detectors that need the network itself
+// (images/) see each batch while it is there.
 
 import { expected, IsotorchError } from '../errors.js';
 import type { RunLabels } from '../report/index.js';
@@ -10,30 +11,44 @@ import { forChunks } from './arrays/chunks.js';
 import type { Detector } from './detectors/detector.js';
 import { entropic, maxProbability, minDistance } from './detectors/logitScores.js';
 import { Evaluation, type ScoredSet } from './evaluation.js';
+import { checkTraining, fitAll, readsFeatures } from './fitting.js';
 import {
-  checkAborted,
-  checkDataset,
-  type EvaluatedDataset,
-  type Extracted,
-  type ExtractOptions,
-  extractWith,
-} from './network/extract.js';
-import { checkModel, type EvaluatedModel, Forward } from './network/forward.js';
+  type AnyDetector,
+  type FitOptions,
+  ImageScorer,
+  looksAtArrays,
+  looksAtNetwork,
+} from './images/imageDetector.js';
+import { checkAborted, checkDataset, type EvaluatedDataset } from './network/batches.js';
+import { disposeOf, type Extracted, type ExtractOptions, extractWith } from './network/extract.js';
+import { Forward } from './network/forward.js';
+import { checkModel, type EvaluatedModel } from './network/model.js';
+import { nameOf } from './network/network.js';
 
-export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress'> {
+export interface EvaluateOptions extends Omit<ExtractOptions, 'onProgress' | 'features'> {
   /** Known images that were not trained on, with labels where accuracy is wanted. */
   id: EvaluatedDataset;
   /** Sets of unknown images, by the names that results shall have. Their labels, if any, play no part. */
   ood: Readonly<Record<string, EvaluatedDataset>>;
-  /** @default all three: maximum probability, entropic score, minimum distance */
-  scores?: readonly Detector[];
+  /**
+   * Detectors of the network's numbers (`Detector`) and of the network itself (`ImageDetector`). Features are extracted only
+   * where one reads them. @default all three: maximum probability, entropic score, minimum distance
+   */
+  scores?: readonly AnyDetector[];
+  /** The images that the network was trained on, for those of `scores` that learn and have not been fitted. They stay fitted. */
+  train?: EvaluatedDataset;
+  /** Known and unknown images of neither training nor test, for detectors that weigh layers with them. */
+  validation?: FitOptions['validation'];
   /** How the network is called in results. @default loss 'unnamed', the model's class name, seed null */
   run?: Partial<RunLabels>;
   onProgress?: (progress: EvaluateProgress) => void;
 }
 
 export interface EvaluateProgress {
-  /** The data set that is passing through the network: the known one's name, or the name given to an unknown one. */
+  /**
+   * The data set that is passing through the network: the known one's name, or the name given to an unknown one. Before them
+   * the training set's, while detectors learn; its images are no part of the overall ones.
+   */
   readonly dataset: string;
   /** Its images so far, and all of them. */
   readonly done: number;
@@ -49,13 +64,17 @@ export interface EvaluateProgress {
  * Unknown images take the same way as known ones: `transform` should normalise all with the statistics of the set that the
  * network was trained on.
  *
+ * Detectors that learn are fitted on `train` first, unless they have been.
+ *
  * @throws ERR_ABORTED when `signal` says so; ERR_DATA for an empty set, scores that are not finite (a network that has
- *   diverged), labels that are no class; ERR_SHAPE when the model does not give logits; ERR_ARGUMENT
+ *   diverged), labels that are no class; ERR_SHAPE when the model does not give logits; ERR_ARGUMENT, also where a detector
+ *   must learn and there is no `train`, or needs features and the last layer can't be told
  * @example
  * const evaluation = await evaluate(model, {
  *   id: test,
  *   ood: { mnist, noise },
- *   scores: [entropic()],
+ *   scores: [entropic(), inputMahalanobis()],
+ *   train,
  *   transform: (images) => normalize(images, train.statistics),
  * });
  * console.log(evaluation.toString());
@@ -63,40 +82,60 @@ export interface EvaluateProgress {
  */
 export async function evaluate(model: EvaluatedModel, options: EvaluateOptions): Promise<Evaluation> {
   checkModel(model);
-  const { id, ood, scores = [maxProbability(), entropic(), minDistance()], run, onProgress, ...rest } = options;
+  const { id, ood, scores = standard(), run, onProgress, train, validation, ...rest } = options;
   checkDataset(id, 'id');
   if (typeof ood !== 'object' || ood === null || Object.keys(ood).length === 0)
     throw expected('an object of at least one data set, by names', 'ood', ood);
   for (const [name, dataset] of Object.entries(ood)) checkDataset(dataset, `ood[${JSON.stringify(name)}]`);
   checkScores(scores);
+  checkTraining(scores, train, validation);
 
+  const ofArrays = scores.filter(looksAtArrays);
   const sizes = [id, ...Object.values(ood)].map(({ size }) => size);
   const overallTotal = sizes.reduce((sum, size) => sum + size, 0);
   let before = 0;
-  using forward = new Forward(model, rest);
+  using forward = new Forward(model, { ...rest, features: ofArrays.some(readsFeatures) });
+  const scorers = scores.filter(looksAtNetwork).map((detector) => new ImageScorer(detector, forward.network, rest));
   const scored = async (dataset: EvaluatedDataset, name: string, use?: (extracted: Extracted) => void) => {
-    const extracted = await extractWith(forward, named(dataset, name), {
-      ...rest,
-      onProgress: (progress) => onProgress?.({ ...progress, overallDone: before + progress.done, overallTotal }),
-    });
+    const extracted = await extractWith(
+      forward,
+      named(dataset, name),
+      {
+        ...rest,
+        onProgress: (progress) => onProgress?.({ ...progress, overallDone: before + progress.done, overallTotal }),
+      },
+      async (images) => {
+        for (const scorer of scorers) await scorer.add(images);
+      },
+    );
     try {
       before += dataset.size;
       use?.(extracted);
-      return { name, scores: await scoreAll(scores, extracted) };
+      const found = await scoreAll(ofArrays, extracted);
+      for (const scorer of scorers) found[scorer.name] = scorer.take();
+      return { name, scores: Object.fromEntries(scores.map((detector) => [detector.name, found[detector.name]!])) };
     } finally {
-      extracted.logits.dispose();
-      extracted.labels?.dispose();
+      disposeOf(extracted);
     }
   };
 
-  let accuracy: number | null = null;
-  const known = await scored(id, id.name, (extracted) => {
-    accuracy = accuracyOf(extracted);
-  });
-  const unknown: ScoredSet[] = [];
-  for (const [name, dataset] of Object.entries(ood)) unknown.push(await scored(dataset, name));
-  checkAborted(options.signal);
-  return new Evaluation({ id: known, ood: unknown, accuracy, run: { model: nameOf(model), ...run } });
+  try {
+    await fitAll(scores, forward, train, {
+      ...rest,
+      validation,
+      onProgress: (progress) => onProgress?.({ ...progress, overallDone: 0, overallTotal }),
+    });
+    let accuracy: number | null = null;
+    const known = await scored(id, id.name, (extracted) => {
+      accuracy = accuracyOf(extracted);
+    });
+    const unknown: ScoredSet[] = [];
+    for (const [name, dataset] of Object.entries(ood)) unknown.push(await scored(dataset, name));
+    checkAborted(options.signal);
+    return new Evaluation({ id: known, ood: unknown, accuracy, run: { model: nameOf(model), ...run } });
+  } finally {
+    for (const scorer of scorers) scorer.dispose();
+  }
 }
 
 /**
@@ -138,11 +177,14 @@ function accuracyOf({ name, logits, labels }: Extracted): number | null {
   });
 }
 
-function checkScores(scores: readonly Detector[]): void {
+/** The scores of the IsoMax papers. */
+const standard = (): AnyDetector[] => [maxProbability(), entropic(), minDistance()];
+
+function checkScores(scores: readonly AnyDetector[]): void {
   if (!Array.isArray(scores) || scores.length === 0)
     throw expected('an array of scores such as entropic()', 'scores', scores);
   const names = new Set<string>();
-  scores.forEach((score: Detector, index) => {
+  scores.forEach((score: AnyDetector, index) => {
     if (typeof score?.score !== 'function' || typeof score.name !== 'string' || score.name === '')
       throw expected('a score such as entropic()', `scores[${index}]`, score);
     if (names.has(score.name))
@@ -153,9 +195,4 @@ function checkScores(scores: readonly Detector[]): void {
 
 function named(dataset: EvaluatedDataset, name: string): EvaluatedDataset {
   return { name, size: dataset.size, batches: (batchSize) => dataset.batches(batchSize) };
-}
-
-function nameOf(model: object): string {
-  const name = model.constructor?.name;
-  return name === undefined || name === '' || name === 'Object' ? 'unnamed' : name;
 }

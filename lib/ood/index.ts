@@ -82,6 +82,21 @@ export {
 } from './guard/fitThreshold.js';
 export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
 export type { Verdict } from './guard/verdicts.js';
+export { autogradNorm } from './images/gradNorm.js';
+export { type GramOptions, gram } from './images/gram.js';
+export {
+  type AnyDetector,
+  type FitOptions,
+  type FittedImageDetector,
+  type ImageDetector,
+  scoreImages,
+} from './images/imageDetector.js';
+export { type InputMahalanobisOptions, inputMahalanobis } from './images/inputMahalanobis.js';
+export { logisticRegression } from './images/logisticRegression.js';
+export { type MahalanobisEnsembleOptions, mahalanobisEnsemble } from './images/mahalanobisEnsemble.js';
+export { type OdinOptions, odin } from './images/odin.js';
+export type { PerturbationOptions } from './images/perturbation.js';
+export { type RankFeatOptions, rankFeat } from './images/rankFeat.js';
 export { autc } from './metrics/autc.js';
 export {
   type BootstrapInterval,
@@ -124,13 +139,15 @@ export {
   profile,
 } from './metrics/profiles/index.js';
 export { type Roc, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
+export type { EvaluatedDataset } from './network/batches.js';
 export {
-  type EvaluatedDataset,
   type Extracted,
   type ExtractOptions,
   extract,
 } from './network/extract.js';
-export type { EvaluatedModel, ForwardOptions } from './network/forward.js';
+export type { EvaluatedModel, ForwardOptions, ForwardOptions } from './network/forward.js';
+export type { EvaluatedModel } from './network/model.js';
+export { Network, type NetworkOptions } from './network/network.js';
 export { react, vra } from './shaping/clipping.js';
 export { ashB, ashP, ashS, scale } from './shaping/pruning.js';
 export { shaped } from './shaping/shaped.js';

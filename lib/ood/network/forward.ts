@@ -1,104 +1,65 @@
-// A network in evaluation mode, one batch at a time. A module is captured: its first batch of each size runs here, the others
-// on the compute thread, and the event loop stays free. Anything else that has a `forward` is called for every batch.
+// The first stage's way through a network, batch by batch: images in, logits and, where they are asked for, features out.
 
-import { expected, IsotorchError } from '../../errors.js';
-import { Module } from '../../nn/index.js';
-import { type CapturedStep, capture, Tensor, tidy, torch } from '../../tensor/index.js';
+import { type Tensor, torch } from '../../tensor/index.js';
+import type { ClassifierHead } from '../arrays/head.js';
+import type { EvaluatedModel } from './model.js';
+import { Network, type NetworkOptions } from './network.js';
+import { Runner } from './runner.js';
 
-/** A network as far as an evaluation needs it; `nn.Module` fits. */
-export interface EvaluatedModel {
-  /** Images in, logits [N, C] out. */
-  forward(images: Tensor): Tensor;
-  readonly training: boolean;
-  train(mode?: boolean): unknown;
-  eval(): unknown;
-  /** Itself and all modules within. With it each gets its own mode back, without it all get that of the model. */
-  modules?(): Iterable<{ training: boolean }>;
-}
+export type { EvaluatedModel } from './model.js';
 
-export interface ForwardOptions {
-  /**
-   * From a batch's images to the model's input: normalises, and moves to the model's device. Where the model is captured it
-   * must depend on the images alone. @default as they are
-   */
-  transform?: ((images: Tensor) => Tensor) | undefined;
+export interface ForwardOptions extends NetworkOptions {
   /**
    * Whether an `nn.Module` is captured. One that can't be, since it reads values, is run batch by batch without being told.
    * @default true
    */
   capture?: boolean | undefined;
+  /** Whether features are wanted beside the logits. @default false */
+  features?: boolean | undefined;
 }
 
-/** @throws ERR_ARGUMENT unless it has what an evaluation needs. */
-export function checkModel(model: unknown): asserts model is EvaluatedModel {
-  const { forward, train, eval: evaluation } = (model ?? {}) as Partial<EvaluatedModel>;
-  if ([forward, train, evaluation].some((method) => typeof method !== 'function'))
-    throw expected('a module with forward, train and eval', 'model', model);
+/** Of one batch, on the model's device; the caller's. */
+export interface Outputs {
+  readonly logits: Tensor;
+  readonly features: Tensor | null;
 }
 
 export class Forward {
-  readonly #model: EvaluatedModel;
-  readonly #transform: ForwardOptions['transform'];
-  #captured: CapturedStep<[Tensor], Tensor> | undefined;
+  readonly network: Network;
+  readonly #runner: Runner<{ logits: Tensor; features: Tensor | null }>;
+  readonly #wantsFeatures: boolean;
 
-  constructor(model: EvaluatedModel, { transform, capture: wanted = true }: ForwardOptions = {}) {
-    checkModel(model);
-    if (transform !== undefined && typeof transform !== 'function')
-      throw expected('a function', 'transform', transform);
-    this.#model = model;
-    this.#transform = transform;
-    if (wanted && model instanceof Module)
-      this.#captured = capture((images: Tensor) => this.#logits(images), { name: 'the evaluated model' });
+  constructor(model: EvaluatedModel, options: ForwardOptions = {}) {
+    const { capture = true, features = false } = options;
+    this.network = new Network(model, options);
+    this.#wantsFeatures = features;
+    this.#runner = new Runner(model, (images) => this.#outputs(images), { capture, name: 'the evaluated model' });
   }
 
-  /** Whether images come to the model as they are. */
-  get isPlain(): boolean {
-    return this.#transform === undefined;
+  /** The network's last layer, once a batch has passed; null without features. */
+  get head(): ClassifierHead | null {
+    return this.#wantsFeatures ? this.network.head : null;
   }
 
   /**
-   * float32 logits [N, C] on the model's device, outside of every scope. The model is in evaluation mode while it is called
-   * and has its own mode back when this returns, before the promise settles.
+   * Logits [N, C] and features [N, D] outside of every scope: float32, or float64 where the model computes in it.
+   * @throws ERR_SHAPE, ERR_ARGUMENT, and what model and transform throw
    */
-  async logits(images: Tensor): Promise<Tensor> {
-    const restore = toEvaluationMode(this.#model);
-    let pending: Promise<Tensor> | undefined;
-    try {
-      pending = this.#captured?.(images);
-    } finally {
-      restore();
-    }
-    try {
-      if (pending) return await pending;
-    } catch (error) {
-      // A model that reads values can't be captured; nothing was changed by the attempt.
-      if (!(error instanceof IsotorchError && error.code === 'ERR_CAPTURE') || this.#captured!.recordings > 1)
-        throw error;
-      this.#captured = undefined;
-    }
-    return this.#eagerly(images);
+  outputs(images: Tensor): Promise<Outputs> {
+    return this.#runner.run(images);
   }
 
-  #eagerly(images: Tensor): Tensor {
-    const restore = toEvaluationMode(this.#model);
-    try {
-      return tidy(() => this.#logits(images)).keep();
-    } finally {
-      restore();
-    }
-  }
-
-  #logits(images: Tensor): Tensor {
+  #outputs(images: Tensor): { logits: Tensor; features: Tensor | null } {
     return torch.inferenceMode(() => {
-      const output = this.#model.forward(this.#transform ? this.#transform(images) : images);
-      checkOutput(output, images);
-      // A copy, so that it stays when the model reuses what it gave.
-      return output.to({ dtype: 'float32', copy: true });
+      const input = this.network.input(images);
+      if (!this.#wantsFeatures) return { logits: lasting(this.network.logits(input)), features: null };
+      const { logits, features } = this.network.outputs(input);
+      return { logits: lasting(logits), features: lasting(features) };
     });
   }
 
   dispose(): void {
-    this.#captured?.dispose();
+    this.#runner.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -106,23 +67,7 @@ export class Forward {
   }
 }
 
-/** Puts the model into evaluation mode; returns what puts it back. */
-function toEvaluationMode(model: EvaluatedModel): () => void {
-  const { training } = model;
-  const modes = model.modules ? Array.from(model.modules(), (module) => ({ module, training: module.training })) : [];
-  model.eval();
-  return () => {
-    if (training) model.train(true);
-    for (const { module, training } of modes) if (module.training !== training) module.training = training;
-  };
-}
-
-function checkOutput(output: unknown, images: Tensor): asserts output is Tensor {
-  if (!(output instanceof Tensor)) throw expected('a Tensor', 'the result of model.forward', output);
-  const { shape } = output;
-  if (shape.length !== 2 || shape[0] !== images.shape[0] || shape[1]! < 1)
-    throw new IsotorchError(
-      'ERR_SHAPE',
-      `Expected logits of shape [${images.shape[0]}, classes] from model.forward but received [${shape.join(', ')}]`,
-    );
+/** A copy, so that it stays when the model reuses what it gave. */
+function lasting(output: Tensor): Tensor {
+  return output.to({ dtype: output.dtype === 'float64' ? 'float64' : 'float32', copy: true });
 }
