@@ -65,11 +65,14 @@ it('the guard accepts what is known', () =>
     // The interval of 431 scores is 92.5 to 97.0 %; 360 images add their own three standard errors, 3.4 points.
     expect(accepted / 360).toBeGreaterThan(0.89);
   }));
+
 it("the metrics' example prints what it says", () => {
   const printed = /```\n(\{[\s\S]*?)```/.exec(
     readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8'),
   )![1]!;
   expect(output('docs/metrics.md')).toBe(printed);
+});
+
 it('the detectors of docs/ood.md learn, and those of features know noise from digits', () => {
   expect(output('docs/ood.md')).toMatch(/input-mahalanobis +8\d\.\d +(100|9\d)\.\d/);
 });

@@ -145,7 +145,7 @@ export {
   type ExtractOptions,
   extract,
 } from './network/extract.js';
-export type { EvaluatedModel, ForwardOptions, ForwardOptions } from './network/forward.js';
+export type { ForwardOptions } from './network/forward.js';
 export type { EvaluatedModel } from './network/model.js';
 export { Network, type NetworkOptions } from './network/network.js';
 export { react, vra } from './shaping/clipping.js';
