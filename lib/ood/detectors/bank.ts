@@ -1,0 +1,60 @@
+// Banks: rows of training images that a detector keeps to compare with. They grow with the training set, by design; all else
+// is done in tiles of bounded size.
+
+import { IsotorchError } from '../../errors.js';
+import { type Tensor, tidy, torch } from '../../tensor/index.js';
+
+/** Elements of a tile of queries × bank rows, which bounds the memory of a score: 64 MiB in float32. */
+const TILE = 1 << 24;
+/** Queries of a tile: enough for a matrix product to run at full speed. */
+const TILE_QUERIES = 256;
+
+/** f / ‖f‖₂ in float64, [N, D]; features of norm 0 stay 0, having no direction. */
+export const directions = (features: Tensor): Tensor => {
+  const x = features.to('float64');
+  return x.div(torch.linalg.vectorNorm(x, 2, [1], true).clampMin(1e-300));
+};
+
+/** The dtype in which features are kept and multiplied: their own, where the CPU multiplies it well. */
+export const bankDtype = ({ dtype }: Tensor): 'float32' | 'float64' => (dtype === 'float64' ? 'float64' : 'float32');
+
+/** The parts of a bank, as they come in a pass, put together at its end. */
+export class Collected {
+  private readonly parts: Tensor[] = [];
+
+  add(part: Tensor): void {
+    this.parts.push(part.clone().keep());
+  }
+
+  /** All rows, in order. */
+  joined(): Tensor {
+    return torch.cat(this.parts);
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of this.parts) part.dispose();
+  }
+}
+
+/** `score` of tiles of queries, put together. What it makes for one is freed before the next. @returns [N] */
+export function byQueries(queries: number, score: (start: number, length: number) => Tensor): Tensor {
+  const parts: Tensor[] = [];
+  for (let start = 0; start < queries; start += TILE_QUERIES)
+    parts.push(tidy(() => score(start, Math.min(TILE_QUERIES, queries - start))));
+  return torch.cat(parts);
+}
+
+/** `use` of each stretch of a bank's rows that makes a full tile. */
+export function byRows(bank: number, use: (start: number, length: number) => void): void {
+  const rows = TILE / TILE_QUERIES;
+  for (let start = 0; start < bank; start += rows) use(start, Math.min(rows, bank - start));
+}
+
+/** @throws ERR_DATA when there are fewer rows than neighbours */
+export function enoughRows(rows: number, k: number, detector: string, advice: string): void {
+  if (rows < k)
+    throw new IsotorchError(
+      'ERR_DATA',
+      `${detector}: expected at least k = ${k} images in the bank, received ${rows}: ${advice}`,
+    );
+}
