@@ -4,10 +4,10 @@
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 
-/** Elements of a tile of queries × bank rows, which bounds the memory of a score: 64 MiB in float32. */
-const TILE = 1 << 24;
 /** Queries of a tile: enough for a matrix product to run at full speed. */
-const TILE_QUERIES = 256;
+export const TILE_QUERIES = 256;
+/** Bank rows of a tile. Together they bound the memory of a score: 64 MiB in float32. */
+export const TILE_ROWS = 1 << 16;
 
 /** f / ‖f‖₂ in float64, [N, D]; features of norm 0 stay 0, having no direction. */
 export const directions = (features: Tensor): Tensor => {
@@ -46,8 +46,7 @@ export function byQueries(queries: number, score: (start: number, length: number
 
 /** `use` of each stretch of a bank's rows that makes a full tile. */
 export function byRows(bank: number, use: (start: number, length: number) => void): void {
-  const rows = TILE / TILE_QUERIES;
-  for (let start = 0; start < bank; start += rows) use(start, Math.min(rows, bank - start));
+  for (let start = 0; start < bank; start += TILE_ROWS) use(start, Math.min(TILE_ROWS, bank - start));
 }
 
 /** @throws ERR_DATA when there are fewer rows than neighbours */

@@ -48,7 +48,8 @@ export function fdbd({ normalizer = 'deviation' }: FdbdOptions = {}): FittedDete
       const weight = head.weight.to('float64');
       const apart = torch.cdist(weight, weight, 2, 2).indexSelect(0, indices.flatten());
       const distances = torch.where(apart.gt(0), values.sub(logits).div(apart), 0).sum(1);
-      const from = normalizer === 'feature' ? features.to('float64') : features.sub(mean);
+      const wide = features.to('float64');
+      const from = normalizer === 'feature' ? wide : wide.sub(mean);
       return distances.div_(torch.linalg.vectorNorm(from, 2, [1]).clampMin(1e-12));
     },
   });

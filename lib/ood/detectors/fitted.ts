@@ -21,7 +21,7 @@ export interface Recipe<N extends Need, L extends Need, S extends string> {
   /** What is learnt, by name. float64, except for those named in `inFeaturesDtype`. */
   shapes: Shapes<S>;
   /** Banks: float32 or float64 as the features are. */
-  inFeaturesDtype?: readonly S[];
+  inFeaturesDtype?: readonly NoInfer<S>[];
   learn(pass: Pass<L>): Promise<Readonly<Record<S, Tensor>>>;
   score(parts: Needed<N>, learnt: Readonly<Record<S, Tensor>>): Tensor;
 }

@@ -32,17 +32,22 @@ export function knn({ k = 50 }: KnnOptions = {}): FittedDetector {
     settings: { k },
     needs: ['features'],
     learnsFrom: ['features'],
-    shapes: { bank: ['M', 'D'] },
+    shapes: { bank: ['M', 'D'], halfSquares: ['M'] },
     inFeaturesDtype: ['bank'],
     async learn(pass) {
       using bank = new Collected();
-      const rows = await pass(({ features }) => bank.add(directions(features).to(bankDtype(features))));
+      using halfSquares = new Collected();
+      const rows = await pass(({ features }) => {
+        const kept = directions(features).to(bankDtype(features));
+        bank.add(kept);
+        halfSquares.add(kept.to('float64').square().sum(1).mul_(0.5));
+      });
       enoughRows(rows, k, 'knn', 'choose a smaller k or give more training images');
-      return tidy(() => ({ bank: bank.joined() }));
+      return tidy(() => ({ bank: bank.joined(), halfSquares: halfSquares.joined() }));
     },
-    score: ({ features }, { bank }) => {
-      enoughRows(bank.shape[0]!, k, 'knn', 'the bank that was loaded is of a fit with a smaller k');
-      return kthSquaredDistance(directions(features).to(bank.dtype), bank, k).neg();
+    score: ({ features }, learnt) => {
+      enoughRows(learnt.bank.shape[0]!, k, 'knn', 'the bank that was loaded is of a fit with a smaller k');
+      return kthSquaredDistance(directions(features).to(learnt.bank.dtype), learnt, k).neg();
     },
   });
 }

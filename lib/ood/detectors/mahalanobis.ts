@@ -47,7 +47,7 @@ export function mahalanobis(): FittedDetector {
 export function squaredDistance(features: Tensor, means: Tensor, whitening: Tensor): Tensor {
   const middle = means.mean(0);
   const centres = means.sub(middle).matmul(whitening);
-  const points = features.sub(middle).matmul(whitening);
+  const points = features.to('float64').sub(middle).matmul(whitening);
   const nearest = points.matmul(centres.t()).sub_(centres.square().sum(1).mul_(0.5)).argmax(1);
   return points.sub_(centres.indexSelect(0, nearest)).square_().sum(1);
 }

@@ -37,8 +37,9 @@ export class Moments {
     features: Tensor,
     labels: Tensor = torch.zeros([features.shape[0]!], { dtype: 'int64', device: features.device }),
   ): void {
-    this.origin ??= features.to('float64').mean(0).keep();
-    const x = features.sub(this.origin);
+    const wide = features.to({ dtype: 'float64', copy: true }); // a difference of two dtypes would take ten times as long
+    this.origin ??= wide.mean(0).keep();
+    const x = wide.sub_(this.origin);
     this.reserve(classesIn(labels), features.shape[1]!);
     const counts = torch.bincount(labels, null, this.counts!.shape[0]!).to('float64');
     const sums = this.offsets!.zerosLike().indexAdd_(0, labels, x);

@@ -39,12 +39,13 @@ export function nci({ alpha = 1e-4 }: NciOptions = {}): FittedDetector {
     },
     score: ({ features, head }, { mean }) => {
       const towards = head.weight.to('float64').indexSelect(0, affineLogits(head, features).argmax(1));
-      const deviation = features.sub(mean);
+      const wide = features.to('float64');
+      const deviation = wide.sub(mean);
       const proximity = towards
         .mul_(deviation)
         .sum(1)
         .div_(torch.linalg.vectorNorm(deviation, 2, [1]).clampMin(1e-12));
-      return proximity.add_(features.to('float64').abs().sum(1), { alpha });
+      return proximity.add_(wide.abs().sum(1), { alpha });
     },
   });
 }

@@ -6,7 +6,7 @@
 // largest lie in the k groups with the largest maxima, so only a maximum is taken of all.
 
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { byQueries, byRows } from './bank.js';
+import { byQueries, byRows, TILE_QUERIES, TILE_ROWS } from './bank.js';
 
 /** Candidates looked at on either side of the k-th. */
 const SPARE = 8;
@@ -17,27 +17,37 @@ interface Candidates {
   columns: Tensor;
 }
 
+/** Rows of norm 1 or 0, and ½ ‖b‖² of each, which says more exactly how long they came out. */
+export interface Bank {
+  /** [M, D], float32 or float64 */
+  bank: Tensor;
+  /** float64 [M] */
+  halfSquares: Tensor;
+}
+
 /**
  * ‖q − b‖² to the k-th nearest row b of the bank, for each query.
  *
  * @param queries [N, D], of norm 1 or 0, of the bank's dtype
- * @param bank [M, D], M ≥ k, of norm 1 or 0, float32 or float64
+ * @param k at most M
  * @returns float64 [N]
  */
-export function kthSquaredDistance(queries: Tensor, bank: Tensor, k: number): Tensor {
-  // Nearest is what has the largest ⟨q, b⟩ − ½ ‖b‖². Norms of 1 have no say in it, but for their own rounding in float64.
-  const bend = tidy(() => torch.linalg.vectorNorm(bank, 2, [1], false, { dtype: 'float64' }).square_().mul_(-0.5));
-  const float32Bend = bend.eq(0).any().item() ? bend.to('float32') : null;
-  const exactly = (part: Tensor) => kthOf(part, bank, mostSimilar(part.to('float64'), bank, bend, k).columns, k);
+export function kthSquaredDistance(queries: Tensor, { bank, halfSquares }: Bank, k: number): Tensor {
+  const [images, size] = bank.shape as [number, number];
+  const scratch = torch.empty([TILE_QUERIES, Math.min(TILE_ROWS, images)], { dtype: bank.dtype, device: bank.device });
+  // Nearest is what has the largest ⟨q, b⟩ − ½ ‖b‖². In float32, norms have a say only where some are 0.
+  const nonUnit = halfSquares.eq(0).any().item() ? halfSquares.to('float32') : null;
+  const exactly = (part: Tensor) =>
+    kthOf(part, bank, mostSimilar(part.to('float64'), bank, halfSquares, k, scratch).columns, k);
 
   return byQueries(queries.shape[0]!, (start, length) => {
     const part = queries.narrow(0, start, length);
     if (bank.dtype === 'float64') return exactly(part);
 
-    const { values, columns } = mostSimilar(part, bank, float32Bend, k);
+    const { values, columns } = mostSimilar(part, bank, nonUnit, k, scratch);
     const [from, to] = [Math.max(0, k - 1 - SPARE), columns.shape[1]!];
     const distances = kthOf(part, bank, columns.narrow(1, from, to - from), k - from);
-    const unsure = undecided(values, k, from, to === bank.shape[0], bank.shape[1]!)
+    const unsure = undecided(values, k, from, to === images, size)
       .nonzero()
       .flatten();
     if (unsure.shape[0] === 0) return distances;
@@ -72,14 +82,23 @@ function kthOf(queries: Tensor, bank: Tensor, columns: Tensor, k: number): Tenso
   return squares.kthvalue(k, 1).values;
 }
 
-/** The k + SPARE most similar rows of the bank, or all, most similar first. */
-function mostSimilar(queries: Tensor, bank: Tensor, bend: Tensor | null, k: number): Candidates {
+/** The k + SPARE rows of the bank of largest ⟨q, b⟩ − ½ ‖b‖², or all, largest first. `scratch` takes the products of a tile. */
+function mostSimilar(
+  queries: Tensor,
+  bank: Tensor,
+  halfSquares: Tensor | null,
+  k: number,
+  scratch: Tensor,
+): Candidates {
   const wanted = Math.min(bank.shape[0]!, k + SPARE);
+  const reuse = queries.dtype === scratch.dtype;
   let best: Candidates | undefined;
   byRows(bank.shape[0]!, (start, length) => {
     const found = tidy(() => {
-      const similarities = queries.matmul(bank.narrow(0, start, length).to(queries.dtype).t());
-      if (bend) similarities.add_(bend.narrow(0, start, length));
+      const rows = bank.narrow(0, start, length).to(queries.dtype).t();
+      const out = scratch.narrow(0, 0, queries.shape[0]!).narrow(1, 0, length);
+      const similarities = reuse ? torch.mm(queries, rows, { out }) : queries.mm(rows);
+      if (halfSquares) similarities.sub_(halfSquares.narrow(0, start, length));
       return largest(similarities, Math.min(wanted, length));
     });
     found.columns.add_(start);
@@ -95,7 +114,7 @@ function mostSimilar(queries: Tensor, bank: Tensor, bend: Tensor | null, k: numb
 /** The `count` largest of each row, unsorted. */
 function largest(similarities: Tensor, count: number): Candidates {
   const [rows, columns] = similarities.shape as [number, number];
-  const perGroup = Math.floor(Math.sqrt(columns / count)); // makes both selections alike in cost
+  const perGroup = Math.floor(Math.sqrt(columns / (3 * count))); // taking a column out costs some three times a selection
   if (perGroup < 4) {
     const { values, indices } = similarities.topk(count, 1, true, false);
     return { values, columns: indices };

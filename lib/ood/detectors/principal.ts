@@ -22,7 +22,7 @@ export function residualSpace(moments: Moments, origin: Tensor, dimension: numbe
 
 /** ‖(f − u) R‖ of each row, float64 [N]. */
 export const residualNorm = (features: Tensor, origin: Tensor, residual: Tensor): Tensor =>
-  torch.linalg.vectorNorm(features.sub(origin).matmul(residual), 2, [1]);
+  torch.linalg.vectorNorm(features.to('float64').sub(origin).matmul(residual), 2, [1]);
 
 /** The default, `usual`, where it leaves half of the features' dimensions, and else that half. */
 export const principalDimension = (dimension: number | null, usual: number, size: number): number =>

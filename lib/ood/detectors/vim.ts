@@ -50,7 +50,7 @@ export function vim({ dimension = null }: VimOptions = {}): FittedDetector {
       // Sums of max z, of ‖(f − u) R‖ and of ‖f − u‖.
       using sums = torch.zeros([3], { dtype: 'float64', device: origin.device });
       await pass(({ features, head }) => {
-        const length = torch.linalg.vectorNorm(features.sub(origin), 2, [1]);
+        const length = torch.linalg.vectorNorm(features.to('float64').sub(origin), 2, [1]);
         const norm = residualNorm(features, origin, residual);
         sums.add_(torch.stack([affineLogits(head, features).amax([1]).sum(), norm.sum(), length.sum()]));
       });
