@@ -34,7 +34,7 @@ async function neighbours(peer: Peer | undefined): Promise<Row> {
       'ood',
       {
         name: 'knn',
-        what: `exact KNN scores (k = ${k}) of ${queries} queries in ${images} × ${size}, against PyTorch’s (q @ bank.T).topk(k), which needs 2 GB for the product; ours needs 64 MiB`,
+        what: `exact KNN scores (k = ${k}) of ${queries} queries in ${images} × ${size}, against PyTorch’s (q @ bank.T).topk(k), which needs 2 GB for the product; ours needs 100 MB`,
         ours: (count) => {
           for (let i = 0; i < count; i++) detector.score(test).dispose();
         },

@@ -5,8 +5,8 @@ import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 
 /** Queries of a tile: enough for a matrix product to run at full speed. */
-export const TILE_QUERIES = 256;
-/** Bank rows of a tile. Together they bound the memory of a score: 64 MiB in float32. */
+export const TILE_QUERIES = 512;
+/** Bank rows of a tile. Together they bound the memory of a score: 128 MiB in float32. */
 export const TILE_ROWS = 1 << 16;
 
 /** f / ‖f‖₂ in float64, [N, D]; features of norm 0 stay 0, having no direction. */
@@ -36,17 +36,17 @@ export class Collected {
   }
 }
 
-/** `score` of tiles of queries, put together. What it makes for one is freed before the next. @returns [N] */
-export function byQueries(queries: number, score: (start: number, length: number) => Tensor): Tensor {
+/** `score` of tiles of rows of `queries`, put together. What it makes for one is freed before the next. @returns [N] */
+export function byQueries(queries: Tensor, score: (part: Tensor, start: number) => Tensor): Tensor {
   const parts: Tensor[] = [];
-  for (let start = 0; start < queries; start += TILE_QUERIES)
-    parts.push(tidy(() => score(start, Math.min(TILE_QUERIES, queries - start))));
+  for (let start = 0; start < queries.shape[0]!; start += TILE_QUERIES)
+    parts.push(tidy(() => score(queries.narrow(0, start, Math.min(TILE_QUERIES, queries.shape[0]! - start)), start)));
   return torch.cat(parts);
 }
 
-/** `use` of each stretch of a bank's rows that makes a full tile. */
-export function byRows(bank: number, use: (start: number, length: number) => void): void {
-  for (let start = 0; start < bank; start += TILE_ROWS) use(start, Math.min(TILE_ROWS, bank - start));
+/** `use` of each stretch of at most `rows` of a bank. */
+export function byRows(bank: number, use: (start: number, length: number) => void, rows = TILE_ROWS): void {
+  for (let start = 0; start < bank; start += rows) use(start, Math.min(rows, bank - start));
 }
 
 /** @throws ERR_DATA when there are fewer rows than neighbours */

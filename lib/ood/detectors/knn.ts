@@ -17,7 +17,7 @@ export interface KnnOptions {
  * as in `knn_postprocessor.py` of Jingkang50/OpenOOD, whose index (faiss IndexFlatL2) returns squares; ranks are the paper's.
  *
  * Exact. Features of norm 0 are at distance 1 from all others. The bank is kept normalised, in float32 or, for float64
- * features, in float64: M·D numbers; a score needs 64 MiB (float64: 128 MiB) beside it.
+ * features, in float64: M·D numbers; a score needs some 130 MiB beside it and its own rows.
  *
  * @throws ERR_ARGUMENT for a k that is no whole number; fit: ERR_DATA for fewer images than k, features that are not finite
  * @example

@@ -9,7 +9,10 @@ import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { byQueries, byRows, TILE_QUERIES, TILE_ROWS } from './bank.js';
 
 /** Candidates looked at on either side of the k-th. */
-const SPARE = 8;
+const SPARE = 4;
+
+/** Bank rows of a tile in float64, of which a copy may have to be made. */
+const WIDE_ROWS = 1 << 13;
 
 /** Largest values of each row and the columns that they are in, both [Q, ·]. */
 interface Candidates {
@@ -34,25 +37,24 @@ export interface Bank {
  */
 export function kthSquaredDistance(queries: Tensor, { bank, halfSquares }: Bank, k: number): Tensor {
   const [images, size] = bank.shape as [number, number];
-  const scratch = torch.empty([TILE_QUERIES, Math.min(TILE_ROWS, images)], { dtype: bank.dtype, device: bank.device });
+  const exactly = (part: Tensor) => kthOf(part, bank, mostSimilar(part.to('float64'), bank, halfSquares, k).columns, k);
+  if (bank.dtype === 'float64') return byQueries(queries, exactly);
+
   // Nearest is what has the largest ⟨q, b⟩ − ½ ‖b‖². In float32, norms have a say only where some are 0.
   const nonUnit = halfSquares.eq(0).any().item() ? halfSquares.to('float32') : null;
-  const exactly = (part: Tensor) =>
-    kthOf(part, bank, mostSimilar(part.to('float64'), bank, halfSquares, k, scratch).columns, k);
-
-  return byQueries(queries.shape[0]!, (start, length) => {
-    const part = queries.narrow(0, start, length);
-    if (bank.dtype === 'float64') return exactly(part);
-
+  const scratch = torch.empty([Math.min(TILE_QUERIES, queries.shape[0]!), Math.min(TILE_ROWS, images)], {
+    device: bank.device,
+  });
+  const distances = byQueries(queries, (part) => {
     const { values, columns } = mostSimilar(part, bank, nonUnit, k, scratch);
     const [from, to] = [Math.max(0, k - 1 - SPARE), columns.shape[1]!];
-    const distances = kthOf(part, bank, columns.narrow(1, from, to - from), k - from);
-    const unsure = undecided(values, k, from, to === images, size)
-      .nonzero()
-      .flatten();
-    if (unsure.shape[0] === 0) return distances;
-    return distances.indexCopy_(0, unsure, exactly(part.indexSelect(0, unsure)));
+    const found = kthOf(part, bank, columns.narrow(1, from, to - from), k - from);
+    return found.maskedFill_(undecided(values, k, from, to === images, size), Number.NaN);
   });
+  const open = distances.isnan().nonzero().flatten();
+  return open.shape[0] === 0
+    ? distances
+    : distances.indexCopy_(0, open, byQueries(queries.indexSelect(0, open), exactly));
 }
 
 /**
@@ -82,22 +84,24 @@ function kthOf(queries: Tensor, bank: Tensor, columns: Tensor, k: number): Tenso
   return squares.kthvalue(k, 1).values;
 }
 
-/** The k + SPARE rows of the bank of largest ⟨q, b⟩ − ½ ‖b‖², or all, largest first. `scratch` takes the products of a tile. */
+/**
+ * The k + SPARE rows of the bank of largest ⟨q, b⟩ − ½ ‖b‖², or all, largest first, in the queries' dtype. `scratch` takes the
+ * products of a tile, so that no memory is asked for anew each time.
+ */
 function mostSimilar(
   queries: Tensor,
   bank: Tensor,
   halfSquares: Tensor | null,
   k: number,
-  scratch: Tensor,
+  scratch?: Tensor,
 ): Candidates {
   const wanted = Math.min(bank.shape[0]!, k + SPARE);
-  const reuse = queries.dtype === scratch.dtype;
   let best: Candidates | undefined;
-  byRows(bank.shape[0]!, (start, length) => {
+  const use = (start: number, length: number): void => {
     const found = tidy(() => {
       const rows = bank.narrow(0, start, length).to(queries.dtype).t();
-      const out = scratch.narrow(0, 0, queries.shape[0]!).narrow(1, 0, length);
-      const similarities = reuse ? torch.mm(queries, rows, { out }) : queries.mm(rows);
+      const out = scratch?.narrow(0, 0, queries.shape[0]!).narrow(1, 0, length);
+      const similarities = out ? torch.mm(queries, rows, { out }) : queries.mm(rows);
       if (halfSquares) similarities.sub_(halfSquares.narrow(0, start, length));
       return largest(similarities, Math.min(wanted, length));
     });
@@ -105,7 +109,8 @@ function mostSimilar(
     best = best
       ? { values: torch.cat([best.values, found.values], 1), columns: torch.cat([best.columns, found.columns], 1) }
       : found;
-  });
+  };
+  byRows(bank.shape[0]!, use, scratch ? TILE_ROWS : WIDE_ROWS);
   const { values, columns } = best!;
   const top = values.topk(wanted, 1);
   return { values: top.values, columns: columns.gather(1, top.indices) };

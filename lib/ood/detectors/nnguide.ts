@@ -66,9 +66,8 @@ export function nnguide({ k = 100, fraction = 0.01, seed = 0 }: NnguideOptions =
     },
     score: ({ features, logits }, { bank }) => {
       enoughRows(bank.shape[0]!, k, 'nnguide', 'the bank that was loaded is of a fit with a smaller k');
-      const queries = directions(features);
-      const guidance = byQueries(queries.shape[0]!, (start, length) =>
-        queries.narrow(0, start, length).matmul(bank.t()).topk(k, 1, true, false).values.mean(1),
+      const guidance = byQueries(directions(features), (part) =>
+        part.matmul(bank.t()).topk(k, 1, true, false).values.mean(1),
       );
       return guidance.mul_(logits.to('float64').logsumexp([1]));
     },

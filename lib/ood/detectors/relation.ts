@@ -5,6 +5,9 @@ import { bankDtype, byQueries, byRows, Collected, directions } from './bank.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector, numberWithin } from './fitted.js';
 
+/** Bank rows at a time: some matrices of 512 queries × this in float64, 32 MiB each. */
+const RELATION_ROWS = 1 << 13;
+
 export interface RelationOptions {
   /** Power of a relation. OpenOOD sweeps 1, 2, 4, 6, 8. @default 1 */
   pow?: number;
@@ -50,20 +53,18 @@ export function relation({ pow = 1, threshold = 0.03 }: RelationOptions = {}): F
       const [queries, beliefs] = [directions(features), probabilities(logits)];
       const sums = torch.zeros([queries.shape[0]!], { dtype: 'float64', device: queries.device });
       // Bank outside, queries inside: each stretch of the bank is normalised once.
-      byRows(bank.features.shape[0]!, (start, length) =>
+      const use = (start: number, length: number) =>
         tidy(() => {
-          const [towards, likely] = [
-            directions(bank.features.narrow(0, start, length)).t(),
-            probabilities(bank.logits.narrow(0, start, length)).t(),
-          ];
-          const part = byQueries(queries.shape[0]!, (from, count) => {
-            const relations = queries.narrow(0, from, count).matmul(towards).clampMin_(0);
-            relations.mul_(beliefs.narrow(0, from, count).matmul(likely));
+          const towards = directions(bank.features.narrow(0, start, length)).t();
+          const likely = probabilities(bank.logits.narrow(0, start, length)).t();
+          const part = byQueries(queries, (some, from) => {
+            const relations = some.matmul(towards).clampMin_(0);
+            relations.mul_(beliefs.narrow(0, from, some.shape[0]!).matmul(likely));
             return torch.where(relations.gt(threshold), relations.pow(pow), 0).sum(1);
           });
           sums.add_(part);
-        }),
-      );
+        });
+      byRows(bank.features.shape[0]!, use, RELATION_ROWS);
       return sums;
     },
   });
