@@ -1,11 +1,11 @@
 // Distance to the decision boundaries of an affine head, for the feature's deviation from the mean of the training features.
 
 import { expected } from '../../errors.js';
-import { tidy, torch } from '../../tensor/index.js';
+import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { MOMENTS_ROWS, Moments } from './moments.js';
+import { learnMean } from './moments.js';
 
 const normalizers = ['deviation', 'feature'] as const;
 
@@ -37,11 +37,7 @@ export function fdbd({ normalizer = 'deviation' }: FdbdOptions = {}): FittedDete
     needs: ['features', 'affine head'],
     learnsFrom: ['features'],
     shapes: { mean: ['D'] },
-    async learn(pass) {
-      using moments = new Moments(false);
-      await pass(({ features }) => moments.add(features), MOMENTS_ROWS);
-      return tidy(() => ({ mean: moments.mean() }));
-    },
+    learn: learnMean,
     score: ({ features, head }, { mean }) => {
       const logits = affineLogits(head, features);
       const { values, indices } = logits.max(1, true);

@@ -4,7 +4,8 @@
 // 1979): everything added is a square, so nothing cancels, and a large common offset is taken off first.
 
 import { IsotorchError } from '../../errors.js';
-import { type Tensor, torch } from '../../tensor/index.js';
+import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import type { Pass } from './fitted.js';
 
 /** Rows at a time: 16 MiB of float64 at 1024 features, which the caches like better than more. */
 export const MOMENTS_ROWS = 2048;
@@ -118,6 +119,13 @@ export class Moments {
     this.counts = grown(this.counts, [classes]);
     this.offsets = grown(this.offsets, [classes, size]);
   }
+}
+
+/** The mean feature [D] of all images, which is all that some detectors learn. */
+export async function learnMean(pass: Pass<'features'>): Promise<{ mean: Tensor }> {
+  using moments = new Moments(false);
+  await pass(({ features }) => moments.add(features), MOMENTS_ROWS);
+  return tidy(() => ({ mean: moments.mean() }));
 }
 
 /** One more than the largest label. */

@@ -1,10 +1,10 @@
 // Neural-collapse-inspired score: does a feature point where the weights of its class do, and is it large?
 
-import { tidy, torch } from '../../tensor/index.js';
+import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector, numberWithin } from './fitted.js';
-import { MOMENTS_ROWS, Moments } from './moments.js';
+import { learnMean } from './moments.js';
 
 export interface NciOptions {
   /** Weight of ‖f‖₁. OpenOOD sweeps up to 0.1. @default 1e-4 */
@@ -32,11 +32,7 @@ export function nci({ alpha = 1e-4 }: NciOptions = {}): FittedDetector {
     needs: ['features', 'affine head'],
     learnsFrom: ['features'],
     shapes: { mean: ['D'] },
-    async learn(pass) {
-      using moments = new Moments(false);
-      await pass(({ features }) => moments.add(features), MOMENTS_ROWS);
-      return tidy(() => ({ mean: moments.mean() }));
-    },
+    learn: learnMean,
     score: ({ features, head }, { mean }) => {
       const towards = head.weight.to('float64').indexSelect(0, affineLogits(head, features).argmax(1));
       const wide = features.to('float64');
