@@ -26,6 +26,7 @@ export {
 } from './detectors/detector.js';
 export { dice } from './detectors/dice.js';
 export { energy } from './detectors/energy.js';
+export { type FdbdOptions, fdbd } from './detectors/fdbd.js';
 export {
   type DetectorFile,
   type DetectorPart,
@@ -45,6 +46,7 @@ export {
   mmls,
 } from './detectors/isomaxScores.js';
 export { klMatching } from './detectors/klMatching.js';
+export { type KnnOptions, knn } from './detectors/knn.js';
 export {
   entropic,
   es,
@@ -55,6 +57,7 @@ export {
   minDistance,
   mps,
 } from './detectors/logitScores.js';
+export { mahalanobis } from './detectors/mahalanobis.js';
 export {
   type DetectorName,
   type DetectorSettings,
@@ -67,10 +70,17 @@ export {
   shapingNames,
   shapingSpecs,
 } from './detectors/names.js';
+export { type NciOptions, nci } from './detectors/nci.js';
+export { type NnguideOptions, nnguide } from './detectors/nnguide.js';
 export { openMax } from './detectors/openmax.js';
 export { byName } from './detectors/registry.js';
+export { type RelationOptions, relation } from './detectors/relation.js';
+export { type ResidualOptions, residual } from './detectors/residual.js';
+export { rmds } from './detectors/rmds.js';
 export type { ChoiceSetting, FlagSetting, NumberSetting, SettingSpec, SettingSpecs } from './detectors/settings.js';
+export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
+export { type VimOptions, vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
 export type { MakeDetector } from './guard/file.js';
@@ -140,11 +150,7 @@ export {
 } from './metrics/profiles/index.js';
 export { type Roc, type RocPoints, rocCurve, thinRoc } from './metrics/roc.js';
 export type { EvaluatedDataset } from './network/batches.js';
-export {
-  type Extracted,
-  type ExtractOptions,
-  extract,
-} from './network/extract.js';
+export { type Extracted, type ExtractOptions, extract } from './network/extract.js';
 export type { ForwardOptions } from './network/forward.js';
 export type { EvaluatedModel } from './network/model.js';
 export { Network, type NetworkOptions } from './network/network.js';

@@ -1,0 +1,27 @@
+// The square root of a pseudo-inverse, by which Mahalanobis distances become plain ones: fᵀ Σ⁺ f = ‖f A‖², A = V diag(λ^−½).
+// Directions in which the training features do not vary (singular covariance) take no part, as with `scipy.linalg.pinvh`,
+// which scikit-learn's EmpiricalCovariance uses, instead of counting with one over rounding noise.
+
+import { type Tensor, torch } from '../../tensor/index.js';
+
+const EPSILON = 2 ** -52;
+
+/**
+ * A with A Aᵀ = Σ⁺. Eigenvalues up to D·2⁻⁵²·λ_max count as zero, and so do those up to (D·2⁻⁵²·magnitude)², the variance
+ * that rounding alone gives to constant features.
+ *
+ * @param covariance [D, D] float64, symmetric
+ * @param magnitude of the features
+ * @returns [D, D] float64, with columns of zeros for directions left out
+ */
+export function whitening(covariance: Tensor, magnitude: number): Tensor {
+  const size = covariance.shape[0]!;
+  const { eigenvalues, eigenvectors } = torch.linalg.eigh(covariance);
+  const least = eigenvalues
+    .amax()
+    .mul(size * EPSILON)
+    .clampMin((size * EPSILON * magnitude) ** 2);
+  const counts = eigenvalues.gt(least);
+  const scale = torch.where(counts, eigenvalues, eigenvalues.onesLike()).rsqrt().mul(counts);
+  return eigenvectors.mul(scale);
+}
