@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { nearest } from '../lib/evaluation/manifest/hints.js';
+import { nearest } from '../lib/nearest.js';
 import { ManifestError, renderMistakes } from '../lib/evaluation/manifest/mistakes.js';
 import { checkManifest, decode, readManifest } from '../lib/evaluation/manifest/read.js';
 import { mutations } from './fixtures/manifests/mutations.js';

@@ -6,7 +6,8 @@ import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
 import { expected, IsotorchError } from '../../errors.js';
 import { packageVersion } from '../../libtorch.js';
 import type { Device, Tensor } from '../../tensor/index.js';
-import { type Detector, learns, type State } from './detector.js';
+import type { AnyDetector } from '../images/imageDetector.js';
+import { learns, type State } from './detector.js';
 import { byName } from './registry.js';
 
 /** Of the format. A reader refuses later ones. */
@@ -26,7 +27,7 @@ export interface SaveDetectorOptions {
 
 export interface DetectorFile {
   /** Ready to score. */
-  readonly detector: Detector;
+  readonly detector: AnyDetector;
   /** What was saved beside it. The tensors are the caller's. */
   readonly parts: Readonly<Record<string, DetectorPart>>;
   /** Of the isotorch that wrote the file. */
@@ -45,7 +46,7 @@ export interface DetectorFile {
  */
 export async function saveDetector(
   path: string,
-  detector: Detector,
+  detector: AnyDetector,
   { parts = {} }: SaveDetectorOptions = {},
 ): Promise<void> {
   const { name, settings } = detector;
@@ -77,7 +78,7 @@ export async function saveDetector(
  *   settings don't exist here; ERR_STATE_DICT when its tensors aren't those that such a detector learns
  * @example const detector = await loadDetector('react.safetensors');
  */
-export async function loadDetector(path: string, options: { device?: Device } = {}): Promise<Detector> {
+export async function loadDetector(path: string, options: { device?: Device } = {}): Promise<AnyDetector> {
   const { detector, parts } = await loadDetectorFile(path, options);
   for (const { tensors } of Object.values(parts)) for (const tensor of Object.values(tensors)) tensor.dispose();
   return detector;
@@ -125,8 +126,8 @@ function restored(
   settings: string,
   state: State,
   bad: (problem: string, cause?: unknown) => IsotorchError,
-): Detector {
-  let detector: Detector;
+): AnyDetector {
+  let detector: AnyDetector;
   try {
     detector = byName(name, JSON.parse(settings));
   } catch (cause) {

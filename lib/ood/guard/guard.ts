@@ -118,7 +118,7 @@ export class Guard implements GuardContent {
    * const guard = await ood.Guard.load('guard.safetensors', { model });
    */
   static async load(path: string, options: LoadGuardOptions = {}): Promise<Guard> {
-    const { model, makeDetector = byName, ...rest } = options;
+    const { model, makeDetector = byName as MakeDetector, ...rest } = options;
     const content = await readGuard(path, makeDetector);
     return new Guard(content, model && { model, ...rest });
   }

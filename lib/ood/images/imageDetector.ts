@@ -3,7 +3,7 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor, torch } from '../../tensor/index.js';
-import type { Detector, FittedDetector, Settings, State } from '../detectors/detector.js';
+import type { Detector, FittedDetector, Learner, Settings } from '../detectors/detector.js';
 import { type BatchOptions, checkDataset, type EvaluatedDataset, forBatches } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Runner } from '../network/runner.js';
@@ -34,9 +34,9 @@ export interface FitOptions extends BatchOptions {
 }
 
 /** An image detector that learns from training images. */
-export interface FittedImageDetector extends ImageDetector {
-  /** Whether `score` may be called. */
-  readonly isFitted: boolean;
+export interface FittedImageDetector extends ImageDetector, Learner {
+  /** What `fit` reads besides the network. */
+  readonly learnsFrom: readonly 'labels'[];
   /**
    * Learns from known images in few passes, batch by batch, with memory that doesn't grow with their number. A second fit
    * forgets the first; one that fails changes nothing.
@@ -44,11 +44,6 @@ export interface FittedImageDetector extends ImageDetector {
    * @throws ERR_DATA for values that are not finite, or labels that are missing where they are needed; ERR_ABORTED; ERR_SHAPE
    */
   fit(network: Network, training: EvaluatedDataset, options?: FitOptions): Promise<void>;
-  /** What was learnt; the tensors stay the detector's. @throws ERR_ARGUMENT before a fit */
-  state(): State;
-  /** Takes what `state` gave, as copies. @throws ERR_STATE_DICT for other names, shapes or dtypes */
-  load(state: State): void;
-  dispose(): void;
 }
 
 export type AnyDetector = Detector | ImageDetector;
