@@ -30,8 +30,10 @@ export { fdbd } from './detectors/fdbd.js';
 export {
   type DetectorFile,
   type DetectorPart,
+  type LoadDetectorOptions,
   loadDetector,
   loadDetectorFile,
+  type MakeDetector,
   type SaveDetectorOptions,
   saveDetector,
 } from './detectors/file.js';
@@ -98,14 +100,14 @@ export { scaledMaxProbability, temperatureScaling } from './detectors/temperatur
 export { vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
-export type { MakeDetector } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
   fitThresholdFromArrays,
   type GuardOptions,
 } from './guard/fitThreshold.js';
-export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
+export { Guard, type GuardContent, type LoadGuardOptions } from './guard/guard.js';
+export type { GuardedModel } from './guard/network.js';
 export type { Verdict } from './guard/verdicts.js';
 export { autogradNorm } from './images/gradNorm.js';
 export { gram } from './images/gram.js';

@@ -66,7 +66,6 @@ export function isUnfitted(detector: AnyDetector): detector is FittedDetector | 
 export class ImageScorer {
   readonly name: string;
   readonly #runner: Runner<Tensor>;
-  #parts: Float64Array[] = [];
 
   constructor(detector: ImageDetector, network: Network, { capture = true }: { capture?: boolean | undefined } = {}) {
     this.name = detector.name;
@@ -78,26 +77,14 @@ export class ImageScorer {
     this.#runner = new Runner(network.model, score, { capture, name: `the detector ${detector.name}` });
   }
 
-  /** Scores a batch. */
-  async add(images: Tensor): Promise<void> {
+  /** The scores of a batch. */
+  async score(images: Tensor): Promise<Float64Array> {
     const scores = await this.#runner.run(images);
     try {
-      this.#parts.push((await scores.toArray()) as Float64Array);
+      return (await scores.toArray()) as Float64Array;
     } finally {
       scores.dispose();
     }
-  }
-
-  /** The scores of all batches since the last call. */
-  take(): Float64Array {
-    const scores = new Float64Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
-    let start = 0;
-    for (const part of this.#parts) {
-      scores.set(part, start);
-      start += part.length;
-    }
-    this.#parts = [];
-    return scores;
   }
 
   dispose(): void {
@@ -125,8 +112,20 @@ export async function scoreImages(
 ): Promise<Float64Array> {
   checkDataset(dataset, 'dataset');
   using scorer = new ImageScorer(detector, network, options);
-  await forBatches(dataset, options, ({ images }) => scorer.add(images), network);
-  return scorer.take();
+  const parts: Float64Array[] = [];
+  await forBatches(dataset, options, async ({ images }) => void parts.push(await scorer.score(images)), network);
+  return joined(parts);
+}
+
+/** The scores of batches, one after the other. */
+export function joined(parts: readonly Float64Array[]): Float64Array {
+  const scores = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const part of parts) {
+    scores.set(part, start);
+    start += part.length;
+  }
+  return scores;
 }
 
 function checkScores(result: unknown, rows: number, detector: string): asserts result is Tensor {
