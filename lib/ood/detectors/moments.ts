@@ -6,8 +6,9 @@
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { Need } from '../arrays/arrays.js';
+import { checkLabels } from '../arrays/labels.js';
 import type { Needed } from './detector.js';
-import { checkLabels, type Pass } from './fitted.js';
+import type { Pass } from './fitted.js';
 
 /** Rows at a time: 16 MiB of float64 at 1024 features, which the caches like better than more. */
 export const MOMENTS_ROWS = 2048;
