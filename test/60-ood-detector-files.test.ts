@@ -16,7 +16,14 @@ import { type Arrays, arrays } from '../lib/ood/arrays/arrays.js';
 import { affineHead } from '../lib/ood/arrays/head.js';
 import { type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
 import { loadDetector, loadDetectorFile, saveDetector } from '../lib/ood/detectors/file.js';
-import { detectorNames, detectorSpecs, parseDetector, shapingNames, shapingSpecs } from '../lib/ood/detectors/names.js';
+import {
+  detectorNames,
+  detectorSpecs,
+  parseDetector,
+  type ShapingEntry,
+  shapingNames,
+  shapingSpecs,
+} from '../lib/ood/detectors/names.js';
 import { byName } from '../lib/ood/detectors/registry.js';
 import { rangeOf, type SettingSpecs, settled } from '../lib/ood/detectors/settings.js';
 import { type AnyDetector, isUnfitted, looksAtArrays, looksAtNetwork } from '../lib/ood/images/imageDetector.js';
@@ -165,6 +172,23 @@ describe('names', () => {
     expect(() => settled('x', specs, { normalise: 1 })).toThrow(/true or false/);
     expect(() => settled('x', specs, { bank: 0 })).toThrow(/a whole number \(1 or more\), or null/);
     expect(rangeOf({})).toBe('a number');
+  });
+
+  it('stand in docs/detectors.md with their settings and defaults, and what they learn from', () => {
+    const rows = readFileSync(resolve(import.meta.dirname, '../docs/detectors.md'), 'utf8').match(/^\| `.*$/gm)!;
+    for (const [name, { settings, fitsOn }] of Object.entries<ShapingEntry>({ ...detectorSpecs, ...shapingSpecs })) {
+      const row = rows.find((each) => each.split('|')[1]!.includes(`\`${name}\``)) ?? `no ${name}`;
+      for (const [key, { default: value }] of Object.entries(settings))
+        expect(row.replaceAll('`', '')).toContain(
+          `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+        );
+      if (name in detectorSpecs)
+        expect([name, / train\b/.test(row), / held-out: /.test(row)]).toEqual([
+          name,
+          fitsOn === 'train',
+          fitsOn === 'validation',
+        ]);
+    }
   });
 
   it('of settings are no names of shapings, which would stand in the same place', () => {
