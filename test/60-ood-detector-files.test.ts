@@ -14,7 +14,7 @@ import { convNet } from '../lib/models/index.js';
 import { nearest } from '../lib/nearest.js';
 import { type Arrays, arrays } from '../lib/ood/arrays/arrays.js';
 import { affineHead } from '../lib/ood/arrays/head.js';
-import { type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
+import { type Detector, type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
 import { loadDetector, loadDetectorFile, saveDetector } from '../lib/ood/detectors/file.js';
 import {
   detectorNames,
@@ -26,7 +26,13 @@ import {
 } from '../lib/ood/detectors/names.js';
 import { byName } from '../lib/ood/detectors/registry.js';
 import { rangeOf, type SettingSpecs, settled } from '../lib/ood/detectors/settings.js';
-import { type AnyDetector, isUnfitted, looksAtArrays, looksAtNetwork } from '../lib/ood/images/imageDetector.js';
+import {
+  type AnyDetector,
+  type ImageDetector,
+  isUnfitted,
+  looksAtArrays,
+  looksAtNetwork,
+} from '../lib/ood/images/imageDetector.js';
 import { Network } from '../lib/ood/network/network.js';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { damage, randomFrom } from './support/checkpoints.js';
@@ -90,6 +96,18 @@ describe('names', () => {
       ...Object.fromEntries(spec.shapings.map((shaping) => [shaping.name, shaping.settings])),
     });
     expect(byName(detector.name, detector.settings).settings).toEqual(detector.settings);
+  });
+
+  it('have types that say which kind of detector they make', () => {
+    const [odin, knn, shaped] = [byName('odin'), byName('knn', { k: 3 }), byName('energy+react')];
+    const kinds: [ImageDetector, FittedDetector, Detector] = [odin, knn, shaped];
+    expect(kinds.map((detector) => [looksAtNetwork(detector), learns(detector)])).toEqual([
+      [true, false],
+      [false, true],
+      [false, true],
+    ]);
+    // @ts-expect-error a setting of another detector
+    expect(() => byName('knn', { dimension: 3 })).toThrow(/Unknown setting of knn/);
   });
 
   it.each(all)('%s reads, learns and is set as the table says', (name) => {

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { nearest } from '../lib/nearest.js';
 import { ManifestError, renderMistakes } from '../lib/evaluation/manifest/mistakes.js';
 import { checkManifest, decode, readManifest } from '../lib/evaluation/manifest/read.js';
+import { nearest } from '../lib/nearest.js';
 import { mutations } from './fixtures/manifests/mutations.js';
 
 const goodFile = fileURLToPath(new URL('./fixtures/manifests/good.yaml', import.meta.url));
@@ -61,6 +61,20 @@ describe('a good manifest', () => {
       'isomax-paper',
       { resamples: 1000, seed: 0, confidence: 0.95 },
       'results/everything',
+    ]);
+  });
+
+  it('names modules of the network where a detector looks at them', () => {
+    const { detectors } = read(
+      minimal.replace(
+        '[mps]',
+        '[rankfeat: { stages: [a.0, b] }, input-mahalanobis: { layer: a.1 }, rankfeat: { stages: null }]',
+      ),
+    );
+    expect(detectors.map(({ label }) => label)).toEqual([
+      'rankfeat(stages=a.0+b)',
+      'input-mahalanobis(layer=a.1)',
+      'rankfeat',
     ]);
   });
 
@@ -204,6 +218,9 @@ describe('a bad manifest', () => {
     [minimal.replace('[mps]', '[knn: { k: null }]'), ['4:23 detectors[0].knn.k: a whole number of 1 or more']],
     [minimal.replace('[mps]', '[residual: { dimension: 0 }, mps]'), ['4:36 detectors[0].residual.dimension: a whole']],
     [minimal.replace('[mps]', '[gram: { powers: [1, 0] }]'), ['4:33 detectors[0].gram.powers[1]: a whole number']],
+    [minimal.replace('[mps]', '[rankfeat: { stages: block1 }]'), ['4:33 detectors[0].rankfeat.stages: a list, each']],
+    [minimal.replace('[mps]', '[input-mahalanobis: { layer: [a] }]'), ['detectors[0].input-mahalanobis.layer: a name']],
+    [minimal.replace('[mps]', '[gram: { validation: 0.6 }]'), ['detectors[0].gram.validation: a number']],
     [minimal.replace('[mps]', '[vim]'), ['4:13 detectors[0]: a detector that works on some of the networks']],
   ])('%j', (text, expected) => {
     const found = mistakesOf(text);
