@@ -306,6 +306,7 @@ describe('files', () => {
 
   it.each<[string, Parameters<typeof changed>[0], string, RegExp]>([
     ['no texts', (_, texts) => texts.clear(), 'ERR_FORMAT', /isotorch.format/],
+    ['no version of isotorch', (_, texts) => texts.delete('isotorch.package'), 'ERR_FORMAT', /isotorch.package/],
     ['another format', (_, texts) => texts.set('isotorch.format', 'x'), 'ERR_FORMAT', /its format is x/],
     ['a later version', (_, texts) => texts.set('isotorch.version', '2'), 'ERR_FORMAT', /newer isotorch/],
     ['a name that is none', (_, texts) => texts.set('isotorch.detector', 'dise'), 'ERR_FORMAT', /did you mean dice/],
