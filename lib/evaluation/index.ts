@@ -1,13 +1,6 @@
 // `evaluation`: many networks against many sets with many detectors, from one file. See docs/evaluation.md.
 
-export type {
-  DetectorChoice,
-  DetectorNeed,
-  DetectorSchema,
-  DetectorSchemas,
-  SettingSchema,
-  SettingSchemas,
-} from './manifest/detectorSchemas.js';
+export type { DetectorChoice, DetectorSchemas } from './manifest/detectorSchemas.js';
 export { ManifestError, type Mistake, type Place, renderMistakes } from './manifest/mistakes.js';
 export { type Checked, type CheckOptions, checkManifest, type ReadOptions, readManifest } from './manifest/read.js';
 export type {
