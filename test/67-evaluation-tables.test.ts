@@ -12,7 +12,7 @@ import { evaluationMarkdown, tablesOf } from '../lib/evaluation/tables.js';
 const row = (change: Partial<EvaluationRow> = {}): EvaluationRow => ({
   ...{ network: 'net-softmax', loss: 'softmax', model: 'net', seed: 0, id: 'known', ood: 'a', distance: 'near' },
   ...{ score: 'mps', accuracy: 0.9, auroc: 0.5, tnrAtTpr95: 0.25, dtacc: 0.6, auprIn: 0.7, auprOut: 0.8 },
-  ...{ nId: 100, nOod: 200, intervals: null, ...change },
+  ...{ nId: 100, nOod: 200, intervals: null, profile: null, ...change },
 });
 const softmax = { network: 'net-softmax', loss: 'softmax', score: 'mps' };
 const isomax = { network: 'net-isomax', loss: 'isomax', score: 'es' };
@@ -35,8 +35,8 @@ const outcome: Outcome = {
     { network: 'x', known: 'k', detector: 'vim', reason: 'z' },
   ],
   failures: [
-    { job: 'extract/x/b', code: 'ERR_FILE', message: 'm' },
-    { job: 'extract/x/a', code: 'ERR_FILE', message: 'm' },
+    { job: 'extract/x/b', code: 'ERR_FILE', message: 'm', rows: 2 },
+    { job: 'extract/x/a', code: 'ERR_FILE', message: 'm', rows: 2 },
   ],
 };
 
@@ -199,8 +199,8 @@ describe('files', () => {
       ],
       skipped: [],
       failures: [
-        { job: 'extract/x/a', code: 'ERR_FILE', message: 'm' },
-        { job: 'extract/x/b', code: 'ERR_FILE', message: 'm' },
+        { job: 'extract/x/a', code: 'ERR_FILE', message: 'm', rows: 2 },
+        { job: 'extract/x/b', code: 'ERR_FILE', message: 'm', rows: 2 },
       ],
     });
     expect(one).toMatch(/^\{\n {2}"name": "test"/);
