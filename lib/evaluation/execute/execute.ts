@@ -81,7 +81,7 @@ export async function runManifest(plan: Plan, options: RunManifestOptions = {}):
     for (const network of plan.networks) rows.push(...(await run.network(network)));
     const { failures } = run.ledger;
     const outcome = { name, profile, bootstrap, rows, skipped, failures };
-    const timing = run.clock.stop(run.found);
+    const timing = run.clock.stop(run.found, layoutOf(plan).detectors);
     return { outcome, timing, jobs: run.made, ...(await writeResults(plan, outcome, timing)) };
   } finally {
     lock.release();

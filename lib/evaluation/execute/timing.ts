@@ -49,15 +49,21 @@ export class Clock {
     return result;
   }
 
-  /** @param found jobs whose product was there */
-  stop(found: number): Timing {
+  /**
+   * @param found jobs whose product was there
+   * @param order of the detectors, by their labels
+   */
+  stop(found: number, order: readonly string[]): Timing {
     return {
       seconds: (performance.now() - this.#start) / 1000,
       peakMemory: process.resourceUsage().maxRSS * 1024,
       done: this.#done,
       found,
       ...this.#networks,
-      detectors: [...this.#detectors].map(([detector, parts]) => ({ detector, ...parts })),
+      detectors: order.flatMap((detector) => {
+        const parts = this.#detectors.get(detector);
+        return parts ? [{ detector, ...parts }] : [];
+      }),
     };
   }
 }
