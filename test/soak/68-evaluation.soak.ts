@@ -12,7 +12,7 @@ import { makeStudy } from '../support/study.js';
 const kills = Math.ceil(20 * Number(process.env.ISOTORCH_SOAK ?? 1));
 const detectors = [
   ...['mps', 'es', 'mds', 'mmles', 'mls', 'energy', 'gen', 'scaled-mps', 'gradnorm', 'dice', 'mahalanobis', 'rmds'],
-  ...['"knn": { k: 5 }', 'vim', 'residual', 'fdbd', 'nci', 'odin', 'gram', 'energy+react'],
+  ...['knn: { k: 5 }', 'vim', 'residual', 'fdbd', 'nci', 'odin', 'gram', 'energy+react'],
 ];
 
 it(`${kills} kills of an evaluation change nothing`, async () => {

@@ -24,8 +24,8 @@ export function productsIn(out: string): string[] {
 }
 
 /**
- * Runs a manifest `kills` times and kills it each time: every fourth time at any moment after its start, else soon after some
- * jobs more are done.
+ * Runs a manifest `kills` times and kills it each time, soon after some jobs more are done; every fourth time at any moment
+ * after its start, if that comes before.
  * @param total products of an undisturbed run
  * @returns at how many products each life ended
  */
@@ -42,14 +42,12 @@ export async function killRepeatedly(manifest: string, out: string, kills: numbe
     void ended.then(() => {
       running = false;
     });
-    if (lives.length % 4 === 3) await wait(below(1500));
-    else {
-      // Half of this life's share of what is left, on average, so that there is something to do in the last one.
-      const done = productsIn(out).length;
-      const enough = done + below((total - done) / (kills - lives.length));
-      while (running && productsIn(out).length <= enough) await wait(2);
-      await wait(below(10));
-    }
+    // Less than this life's share of what is left, so that there is something to do in every one.
+    const done = productsIn(out).length;
+    const enough = done + below((total - done) / (kills - lives.length + 1));
+    const deadline = performance.now() + (lives.length % 4 === 3 ? below(1500) : Number.POSITIVE_INFINITY);
+    while (running && productsIn(out).length <= enough && performance.now() < deadline) await wait(2);
+    await wait(below(10));
     child.kill('SIGKILL');
     if ((await ended) !== 'SIGKILL') throw new Error(`It came to its end before ${kills} kills, after ${lives}`);
     lives.push(productsIn(out).length);

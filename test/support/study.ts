@@ -71,8 +71,11 @@ async function writeImages(folder: string, name: string, count: number, known: b
   await saveNpy(join(folder, `${name}-labels.npy`), labels);
 }
 
-async function writeWeights(path: string, loss: LossName, seed: number): Promise<void> {
+/** Those of a network that was never trained. */
+export async function writeWeights(path: string, loss: LossName, seed: number): Promise<void> {
   torch.manualSeed(seed);
   using model = convNet({ numClasses: classes, head: byName(loss).head });
-  await saveTorch(path, model.stateDict());
+  const state = model.stateDict();
+  await saveTorch(path, state);
+  for (const tensor of state.values()) tensor.dispose();
 }
