@@ -305,6 +305,21 @@ describe('CIFAR-10', () => {
     await expect(data.cifar10({ root: folder })).rejects.toMatchObject({ code: 'ERR_DATA' });
   });
 
+  it('has a sister with a hundred classes, of whose two labels the fine one counts', async () => {
+    const bytes = new Uint8Array(10_000 * 3074);
+    for (let i = 0; i < 10_000; i++) bytes.set([i % 20, i % 100, i % 251], i * 3074);
+    const folder = folderOf({ 'cifar-100-binary/test.bin': bytes });
+    using set = await data.cifar100({ root: folder, split: 'test' });
+    expect(set.toString()).toBe('cifar-100: 10000 images of 3×32×32, 100 classes, on cpu');
+    expect([...set.labelArray().slice(98, 102)]).toEqual([98, 99, 0, 1]);
+    expect(firsts(set).slice(249, 253)).toEqual([249, 250, 0, 1]);
+    expect([set.classes[0], set.classes[20], set.classes[99]]).toEqual(['apple', 'chair', 'worm']);
+    bytes[3075] = 100;
+    const wrong = folderOf({ 'test.bin': bytes });
+    await expect(data.cifar100({ root: wrong, split: 'test' })).rejects.toThrow('received 100 in record 1');
+    await expect(data.cifar100({ root: folder })).rejects.toThrow('CIFAR-100 (train) is not on this machine');
+  });
+
   it('is refused when it is damaged, and says where it was looked for', async () => {
     const short = folderOf({ 'test_batch.bin': new Uint8Array(3073) });
     await expect(data.cifar10({ root: short, split: 'test' })).rejects.toMatchObject({ code: 'ERR_FORMAT' });

@@ -12,7 +12,7 @@ import { evaluationMarkdown, tablesOf } from '../lib/evaluation/tables.js';
 const row = (change: Partial<EvaluationRow> = {}): EvaluationRow => ({
   ...{ network: 'net-softmax', loss: 'softmax', model: 'net', seed: 0, id: 'known', ood: 'a', distance: 'near' },
   ...{ score: 'mps', accuracy: 0.9, auroc: 0.5, tnrAtTpr95: 0.25, dtacc: 0.6, auprIn: 0.7, auprOut: 0.8 },
-  ...{ nId: 100, nOod: 200, intervals: null, ...change },
+  ...{ nId: 100, nOod: 200, intervals: null, profile: null, ...change },
 });
 const softmax = { network: 'net-softmax', loss: 'softmax', score: 'mps' };
 const isomax = { network: 'net-isomax', loss: 'isomax', score: 'es' };
@@ -35,8 +35,8 @@ const outcome: Outcome = {
     { network: 'x', known: 'k', detector: 'vim', reason: 'z' },
   ],
   failures: [
-    { job: 'extract/x/b', code: 'ERR_FILE', message: 'm' },
-    { job: 'extract/x/a', code: 'ERR_FILE', message: 'm' },
+    { job: 'extract/x/b', code: 'ERR_FILE', message: 'm', rows: 2 },
+    { job: 'extract/x/a', code: 'ERR_FILE', message: 'm', rows: 2 },
   ],
 };
 
@@ -177,7 +177,9 @@ describe('files', () => {
   });
 
   it('are this JSON', () => {
-    const one = evaluationJson({ ...outcome, rows: [row({ intervals: { auroc: [0.4, 0.6] } })], skipped: [] });
+    const profile = { 'FPR@95': 0.5, AUTC: null };
+    const rows = [row({ intervals: { auroc: [0.4, 0.6] }, profile })];
+    const one = evaluationJson({ ...outcome, rows, skipped: [] });
     expect(JSON.parse(one)).toEqual({
       name: 'test',
       profile: null,
@@ -194,19 +196,19 @@ describe('files', () => {
             ood: 'a',
           },
           ...{ score: 'mps', accuracy: 0.9, auroc: 0.5, tnrAtTpr95: 0.25, dtacc: 0.6, auprIn: 0.7, auprOut: 0.8 },
-          ...{ nId: 100, nOod: 200, intervals: { auroc: [0.4, 0.6] } },
+          ...{ nId: 100, nOod: 200, intervals: { auroc: [0.4, 0.6] }, profile },
         },
       ],
       skipped: [],
       failures: [
-        { job: 'extract/x/a', code: 'ERR_FILE', message: 'm' },
-        { job: 'extract/x/b', code: 'ERR_FILE', message: 'm' },
+        { job: 'extract/x/a', code: 'ERR_FILE', message: 'm', rows: 2 },
+        { job: 'extract/x/b', code: 'ERR_FILE', message: 'm', rows: 2 },
       ],
     });
     expect(one).toMatch(/^\{\n {2}"name": "test"/);
   });
 
-  it('are this CSV, with columns for intervals where there are any', () => {
+  it('are this CSV, with columns for intervals and profiles where there are any', () => {
     expect(evaluationCsv([row({ auroc: 1 / 3 })])).toBe(
       'network,distance,loss,model,seed,id,ood,score,accuracy,auroc,tnrAtTpr95,dtacc,auprIn,auprOut,nId,nOod\r\n' +
         'net-softmax,near,softmax,net,0,known,a,mps,0.9,0.3333333333333333,0.25,0.6,0.7,0.8,100,200\r\n',
@@ -215,6 +217,10 @@ describe('files', () => {
     expect(lines[0]).toMatch(/nOod,auroc_low,auroc_high$/);
     expect(lines[1]).toMatch(/,200,0\.4,0\.6$/);
     expect(lines[2]).toMatch(/,200,,$/);
+    const peers = evaluationCsv([row({ profile: { 'FPR@95': 0.5, AUTC: null } }), row({ ood: 'b' })]).split('\r\n');
+    expect(peers[0]).toMatch(/nOod,profile FPR@95,profile AUTC$/);
+    expect(peers[1]).toMatch(/,200,0\.5,$/);
+    expect(peers[2]).toMatch(/,200,,$/);
   });
 
   it('order seeds as numbers', () => {

@@ -46,7 +46,7 @@ describe('isotorch evaluate manifest.yaml', () => {
   });
 
   it.each<[string[], RegExp]>([
-    [['a.yaml'], /--dry-run/],
+    [['a.yaml', '--score', 'mps'], /leave out --score/],
     [['a.yaml', '--dry-run', '--out', 'x', '--ood', 'mnist'], /leave out --ood, --out/],
     [['runs/x', '--dry-run'], /--dry-run goes with a manifest/],
   ])('%j is wrong usage', async (args, message) => {

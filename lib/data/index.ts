@@ -4,7 +4,7 @@ export type { NestedImages } from './arrays.js';
 export { asLike } from './as-like.js';
 export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
 export type { SourceName, Split } from './catalog.js';
-export { type CifarOptions, cifar10 } from './cifar.js';
+export { type CifarOptions, cifar10, cifar100 } from './cifar.js';
 export { type ArraysInit, type DatasetInit, ImageDataset } from './dataset.js';
 export { digits } from './digits.js';
 export { fromIdx, type IdxOptions } from './from-idx.js';

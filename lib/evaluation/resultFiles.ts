@@ -14,6 +14,8 @@ export interface Failure {
   readonly job: string;
   readonly code: string;
   readonly message: string;
+  /** How many rows of the results are missing for that; a row that needed several such jobs counts for one of them. */
+  readonly rows: number;
 }
 
 /** What an evaluation has come to. */
@@ -31,24 +33,24 @@ export interface Outcome {
  * @throws ERR_DATA for rows that can't be right
  */
 export function evaluationJson(outcome: Outcome, layout?: Layout): string {
-  const { name, profile, bootstrap, rows, skipped, failures } = outcome;
+  const { name, profile, bootstrap, rows: results, skipped, failures } = outcome;
   const text = {
     name,
     profile,
     bootstrap: bootstrap && { resamples: bootstrap.resamples, seed: bootstrap.seed, confidence: bootstrap.confidence },
-    results: sortRows(rows, layout).map(ordered),
+    results: sortRows(results, layout).map(ordered),
     skipped: sorted(skipped.map(({ network, known, detector, reason }) => ({ network, known, detector, reason }))),
-    failures: sorted(failures.map(({ job, code, message }) => ({ job, code, message }))),
+    failures: sorted(failures.map(({ job, code, message, rows }) => ({ job, code, message, rows }))),
   };
   return `${JSON.stringify(text, null, 2)}\n`;
 }
 
 /** A row with its keys always in the same order. */
 function ordered(row: EvaluationRow): object {
-  const { network, distance, intervals } = row;
+  const { network, distance, intervals, profile } = row;
   const figures = ROW_KEYS.map((key) => [key, row[key]] as const);
   const own = intervals && METRICS.flatMap((name) => (intervals[name] ? [[name, intervals[name]] as const] : []));
-  return { network, distance, ...Object.fromEntries(figures), intervals: own && Object.fromEntries(own) };
+  return { network, distance, ...Object.fromEntries(figures), intervals: own && Object.fromEntries(own), profile };
 }
 
 function sorted<T extends object>(items: readonly T[]): T[] {
@@ -58,17 +60,23 @@ function sorted<T extends object>(items: readonly T[]): T[] {
 
 /**
  * The text of results.csv: a row a line; with intervals, two columns more for each metric that has them (`auroc_low`,
- * `auroc_high`). Numbers keep all their digits.
+ * `auroc_high`); with a profile, one for each of its figures (`profile FPR@95`). Numbers keep all their digits.
  * @throws ERR_DATA for rows that can't be right
  */
 export function evaluationCsv(rows: readonly EvaluationRow[], layout?: Layout): string {
   const bounded = METRICS.filter((name) => rows.some(({ intervals }) => intervals?.[name]));
-  const keys = ['network', 'distance', ...ROW_KEYS, ...bounded.flatMap((name) => [`${name}_low`, `${name}_high`])];
+  const peers = [...new Set(rows.flatMap(({ profile }) => Object.keys(profile ?? {})))];
+  const keys = [
+    ...['network', 'distance', ...ROW_KEYS],
+    ...bounded.flatMap((name) => [`${name}_low`, `${name}_high`]),
+    ...peers.map((name) => `profile ${name}`),
+  ];
   const lines = sortRows(rows, layout).map((row): CsvField[] => [
     row.network,
     row.distance,
     ...ROW_KEYS.map((key) => row[key]),
     ...bounded.flatMap((name) => row.intervals?.[name] ?? [null, null]),
+    ...peers.map((name) => row.profile?.[name] ?? null),
   ]);
   return csv([keys, ...lines]);
 }

@@ -13,6 +13,8 @@ export interface EvaluationRow extends ResultRow {
   readonly distance: Distance;
   /** Bootstrap intervals of some metrics; null without a bootstrap. */
   readonly intervals: Intervals | null;
+  /** The figures of the profile by its own names, null where it has none for these scores; null without a profile. */
+  readonly profile: Readonly<Record<string, number | null>> | null;
 }
 
 export type Intervals = { readonly [name in MetricName]?: readonly [low: number, high: number] };
@@ -74,7 +76,7 @@ export function sortRows(rows: readonly EvaluationRow[], layout: Layout = NO_LAY
   return sorted;
 }
 
-function checkOwn({ network, distance, intervals }: EvaluationRow, where: string) {
+function checkOwn({ network, distance, intervals, profile }: EvaluationRow, where: string) {
   if (typeof network !== 'string' || (distance !== 'near' && distance !== 'far'))
     throw new IsotorchError('ERR_DATA', `Expected a network and a distance, near or far, for ${where}`);
   for (const [name, [low, high]] of Object.entries(intervals ?? {}))
@@ -83,7 +85,7 @@ function checkOwn({ network, distance, intervals }: EvaluationRow, where: string
         'ERR_DATA',
         `Expected a metric with bounds from 0 to 1 for ${where}.intervals.${name} but received ${low} and ${high}`,
       );
-  return { network, distance, intervals };
+  return { network, distance, intervals, profile };
 }
 
 function bySeed(a: number | null, b: number | null): number {

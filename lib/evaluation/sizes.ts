@@ -25,6 +25,9 @@ export function knownSize({ source, classes, rows }: DataReference): number | nu
   return split.balanced && rows === null ? (chosen / split.classes) * classes.length : null;
 }
 
+/** How many classes a set has that is known by name. */
+export const classesOf = (set: DatasetName): number => SIZES[set].classes;
+
 function sizeOfSplit(source: DataReference['source']) {
   if (source.kind === 'cifar10' || source.kind === 'cifar100') {
     const images = source.split === 'train' ? 50_000 : 10_000;

@@ -164,9 +164,12 @@ export async function scoreAll(scores: readonly Detector[], arrays: Arrays): Pro
   return results;
 }
 
-/** Share of the images whose largest logit is at their label; null without labels. */
-function accuracyOf({ name, logits, labels }: Extracted): number | null {
-  if (labels === null) return null;
+/**
+ * Share of the images whose largest logit is at their label; null without labels, or without logits.
+ * @throws ERR_DATA for labels that are no class of the network's
+ */
+export function accuracyOf({ name, logits, labels }: Arrays): number | null {
+  if (logits === null || labels === null) return null;
   const [count, classes] = logits.shape;
   return tidy(() => {
     checkLabels(labels, classes!, name, count!);

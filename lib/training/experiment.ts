@@ -2,7 +2,9 @@
 // names become data sets and modules, the rest is `fit` and `ood.evaluate`. The run directory's config.json holds the names,
 // so that an evaluation, today or in a year, rebuilds the same network.
 
-import { loadTorch } from '../checkpoint/index.js';
+import { formatOf } from '../checkpoint/formats.js';
+import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
+import { openSource } from '../checkpoint/source.js';
 import * as data from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import * as losses from '../losses/index.js';
@@ -11,7 +13,7 @@ import type { Module, StateSource } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { type FitOptions, type FitResult, fit } from './fit.js';
-import type { AugmentationName, ModelName, ScoreName, UnknownName } from './names.js';
+import type { AugmentationName, CifarModelName, ModelName, ScoreName, UnknownName } from './names.js';
 import type { RecipeName } from './recipes.js';
 import { type CheckpointName, type JsonObject, RunDirectory } from './runDirectory.js';
 import { setsAtHand, unknownSet } from './unknowns.js';
@@ -193,14 +195,19 @@ export async function resolveTrained(trained: Trained, log: EvaluateOptions['log
  * different losses start from the same features.
  */
 export function makeModel(
-  { model, loss, seed }: Pick<Experiment, 'model' | 'loss' | 'seed'>,
+  { model, loss, seed }: Pick<Experiment, 'loss' | 'seed'> & { readonly model: ModelName | CifarModelName },
   images: Pick<data.ImageDataset, 'shape' | 'classes'>,
   device: Device,
 ): Module {
-  const makers: Record<ModelName, (options: models.ConvNetOptions) => Module> = {
+  const makers: Record<ModelName | CifarModelName, (options: Omit<models.ConvNetOptions, 'width'>) => Module> = {
     convnet: models.convNet,
     resnet18: models.resnet18,
     resnet34: models.resnet34,
+    resnet20: models.resnet20,
+    resnet32: models.resnet32,
+    resnet44: models.resnet44,
+    resnet56: models.resnet56,
+    resnet110: models.resnet110,
   };
   if (!Object.hasOwn(makers, model)) throw expected(`one of ${Object.keys(makers).join(', ')}`, 'model', model);
   const { head } = losses.byName(loss);
@@ -212,6 +219,9 @@ export function makeModel(
 
 /** A state dict, at the top of the file or where PyTorch's users put it. */
 export async function readWeights(path: string): Promise<StateSource> {
+  const source = await openSource(path);
+  const format = await formatOf(source).finally(() => source.close());
+  if (format === 'safetensors') return await loadSafetensors(path);
   const content = await loadTorch(path);
   if (content instanceof Map)
     for (const key of ['state_dict', 'model_state_dict', 'model'])

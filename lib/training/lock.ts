@@ -29,9 +29,10 @@ export class Lock {
 
   /**
    * Takes the lock at `path`.
+   * @param place what it locks, for messages
    * @throws ERR_FILE when a living process holds it, or when the file cannot be written.
    */
-  static acquire(path: string): Lock {
+  static acquire(path: string, place = 'run directory'): Lock {
     const mine: Owner = {
       pid: process.pid,
       host: hostname(),
@@ -42,10 +43,10 @@ export class Lock {
       if (create(path, `${JSON.stringify(mine)}\n`)) return new Lock(path);
       const found = read(path);
       if (found === undefined) continue; // released between the two calls
-      if (!isStale(found)) throw refusal(path, found.owner);
-      if (!remove(path, found.text)) throw refusal(path, read(path)?.owner);
+      if (!isStale(found)) throw refusal(path, place, found.owner);
+      if (!remove(path, found.text)) throw refusal(path, place, read(path)?.owner);
     }
-    throw refusal(path, read(path)?.owner);
+    throw refusal(path, place, read(path)?.owner);
   }
 
   /** Gives the directory back. Harmless when called twice. */
@@ -69,7 +70,7 @@ function create(path: string, text: string): boolean {
     file = openSync(path, 'wx');
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    throw new IsotorchError('ERR_FILE', `Cannot write the run's lock file ${path}: ${(error as Error).message}`, {
+    throw new IsotorchError('ERR_FILE', `Cannot write the lock file ${path}: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -146,13 +147,13 @@ function started(pid: number): { started?: string } {
   }
 }
 
-function refusal(path: string, owner: Owner | undefined): IsotorchError {
+function refusal(path: string, place: string, owner: Owner | undefined): IsotorchError {
   const who = owner
     ? `process ${owner.pid} on ${owner.host} (since ${owner.since})`
     : 'another process that is just starting';
   return new IsotorchError(
     'ERR_FILE',
-    `This run directory is in use by ${who}. Wait for it to end or choose another directory. ` +
+    `This ${place} is in use by ${who}. Wait for it to end or choose another directory. ` +
       `If that process is gone, delete ${path} and start again`,
   );
 }

@@ -7,6 +7,9 @@ export const datasetNames = ['fashion-mnist', 'mnist', 'kmnist', 'notmnist', 'di
 
 export const modelNames = ['convnet', 'resnet18', 'resnet34'] as const;
 export type ModelName = (typeof modelNames)[number];
+/** Networks that are not trained here, but loaded. */
+export const cifarModelNames = ['resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110'] as const;
+export type CifarModelName = (typeof cifarModelNames)[number];
 
 export const lossNames = [
   'softmax',

@@ -49,13 +49,16 @@ not on this machine are fetched when you name them; without --ood, all that are 
 
 A table goes to the terminal; results.json, results.csv and report.html into the run directory (or --out).
 
-A file that ends in .yaml or .yml is a manifest: many networks, sets and detectors at once. With --dry-run
-it is checked, every mistake listed with its line, and the plan printed. docs/evaluation.md explains it.
+A file that ends in .yaml or .yml is a manifest: many networks, sets and detectors at once. It is checked,
+every mistake listed with its line, the plan printed, and worked through; --dry-run stops before the work.
+What is done is kept: after Ctrl-C or a crash the same command goes on. Results go into the manifest's
+folder \`out\`; the exit code is 1 if something failed. docs/evaluation.md explains it.
 
 Examples:
   $ isotorch evaluate runs/fashion
   $ isotorch evaluate runs/fashion --ood mnist kmnist noise --score es mds --json
   $ isotorch evaluate experiments/cifar10.yaml --dry-run
+  $ isotorch evaluate experiments/cifar10.yaml
   $ isotorch evaluate --weights net.pt --data fashion-mnist --model convnet --loss isomax --out runs/net`;
 
 export function evaluateCommand(): Command {
@@ -82,7 +85,7 @@ export function evaluateCommand(): Command {
     .option('--device <name>', 'cpu, cuda, cuda:1, … (default: the accelerator, else cpu)')
     .option('--out <folder>', 'where to write the report (default: the run directory)')
     .option('--dry-run', 'with a manifest: check it, print the plan and run nothing')
-    .option('--json', 'print { environment, results } as JSON instead of the table')
+    .option('--json', 'print { environment, results } as JSON instead of the table; with a manifest, its results.json')
     .addHelpText('after', help)
     .action(evaluate);
 }

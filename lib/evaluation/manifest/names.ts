@@ -1,8 +1,8 @@
 // The words that a manifest may use besides those of `isotorch train`.
 
-import { modelNames } from '../../training/names.js';
+import { cifarModelNames, modelNames } from '../../training/names.js';
 
-export const networkNames = [...modelNames, 'resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110'] as const;
+export const networkNames = [...modelNames, ...cifarModelNames] as const;
 export type NetworkName = (typeof networkNames)[number];
 
 /** Sets of images that are made and not read. */
