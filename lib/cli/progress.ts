@@ -1,7 +1,7 @@
 // Progress on standard error, so that results on standard output can be piped. On a terminal one line is drawn over and
 // over: bar, step, rate, loss, accuracy, time left. Elsewhere (a log file, CI) plain lines come at sensible intervals.
 
-import type { ManifestProgress } from '../evaluation/execute/execute.js';
+import type { ManifestProgress } from '../evaluation/execute/run.js';
 import type { EvaluateProgress } from '../ood/index.js';
 import type { Progress } from '../training/pace.js';
 import type { EpochRecord } from '../training/runDirectory.js';
