@@ -55,9 +55,9 @@ export class ProgressPrinter {
   /** Shows where the work of a manifest stands. */
   manifest({ job, done, total, images, training }: ManifestProgress): void {
     const head = `${done + 1}/${total}  ${job.id}`;
-    if (training) return this.step(training, head);
     const text = images ? `${head}  ${percent(images.done / images.total)}` : head;
-    if (this.#stream.isTTY) this.#draw(text);
+    if (training) this.step(training, head);
+    else if (this.#stream.isTTY) this.#draw(text);
     else if (this.#isDue()) this.#stream.write(`${text}\n`);
   }
 
