@@ -2,14 +2,7 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
-
-/** Lets finalizers run: they are queued as macrotasks. */
-async function collectGarbage(): Promise<void> {
-  for (let i = 0; i < 5; i++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { collectGarbage } from './support/live.js';
 
 describe('tidy', () => {
   afterEach(collectGarbage);

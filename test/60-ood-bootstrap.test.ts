@@ -4,12 +4,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../lib/data/index.js';
-import { memory, torch } from '../lib/index.js';
+import { torch } from '../lib/index.js';
 import { type BootstrapMetric, bootstrap, pairedBootstrap } from '../lib/ood/metrics/bootstrap.js';
 import { allMetricsOf, measureAll } from '../lib/ood/metrics/measureAll.js';
 import { Resampler } from '../lib/ood/metrics/resample.js';
 import { randomOf } from '../lib/ood/metrics/resampledAuroc.js';
 import { SortedScores } from '../lib/ood/metrics/sortedScores.js';
+import { liveTensors } from './support/live.js';
 import { Lcg, scoresOf } from './support/seededScores.js';
 
 const EVERY = [
@@ -205,14 +206,14 @@ describe('a paired test', () => {
 
 describe('manners', () => {
   it('leaves no tensors and gives the event loop turns', async () => {
-    const before = memory().tensors;
+    const before = await liveTensors();
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     await bootstrap(bell(5000, true), bell(5000, false), { metrics: ['dtacc'], resamples: 200 });
     await bootstrap(bell(5000, true), bell(5000, false), { resamples: 2000 });
     clearInterval(timer);
     expect(turns).toBeGreaterThan(5);
-    expect(memory().tensors).toBe(before);
+    expect(await liveTensors()).toBe(before);
   });
 
   it('stops when it is told to', async () => {

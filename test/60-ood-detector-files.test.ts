@@ -34,8 +34,9 @@ import {
   looksAtNetwork,
 } from '../lib/ood/images/imageDetector.js';
 import { Network } from '../lib/ood/network/network.js';
-import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { damage, randomFrom } from './support/checkpoints.js';
+import { liveTensors } from './support/live.js';
 
 const all = [
   ...detectorNames,
@@ -252,7 +253,7 @@ describe('files', () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   it.each(all)('give %s back, bit for bit, and nothing is left', async (name) => {
-    const before = memory().tensors;
+    const before = await liveTensors();
     const detector = await fitted(name, training);
     await saveDetector(path, detector);
     const again = await loadDetector(path);
@@ -261,7 +262,7 @@ describe('files', () => {
     await saveDetector(join(folder, 'again'), again);
     expect((await readFile(join(folder, 'again'))).equals(await readFile(path))).toBe(true);
     for (const one of [detector, again]) if (learns(one)) one.dispose();
-    expect(memory().tensors).toBe(before);
+    expect(await liveTensors()).toBe(before);
   });
 
   it('keep parts beside the detector', async () => {
@@ -270,7 +271,7 @@ describe('files', () => {
       tensors: { value: torch.tensor([1.5], { dtype: 'float64' }) },
     };
     await saveDetector(path, byName('energy'), { parts: { threshold, calibration: {} } });
-    const before = memory().tensors;
+    const before = await liveTensors();
     const { detector, parts, isotorch } = await loadDetectorFile(path);
     expect(detector.name).toBe('energy');
     expect(parts.threshold!.texts).toEqual(threshold.texts);
@@ -279,7 +280,7 @@ describe('files', () => {
     expect(isotorch).toMatch(/^\d+\.\d+\.\d+/);
     parts.threshold!.tensors.value!.dispose();
     await loadDetector(path);
-    expect(memory().tensors).toBe(before);
+    expect(await liveTensors()).toBe(before);
   });
 
   it.each([
@@ -384,13 +385,13 @@ describe('files', () => {
     ],
   ])('with %s are refused', async (_, change, code, message) => {
     const target = await changed(change);
-    const before = memory().tensors;
+    const before = await liveTensors();
     const outcome = await loadDetector(target).then(
       () => null,
       (error: unknown) => error,
     );
     expect(outcome).toMatchObject({ code, message: expect.stringMatching(message) });
-    expect(memory().tensors).toBe(before);
+    expect(await liveTensors()).toBe(before);
   });
 
   it('that are missing or no safetensors are refused', async () => {

@@ -18,6 +18,7 @@ import { rmds } from '../lib/ood/detectors/rmds.js';
 import { she } from '../lib/ood/detectors/she.js';
 import { vim } from '../lib/ood/detectors/vim.js';
 import { type DType, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { collectGarbage } from './support/live.js';
 
 interface Golden {
   name: string;
@@ -52,14 +53,6 @@ const detectors = Object.entries(all);
 
 const values = (tensor: Tensor): number[] => [...(tensor.toArraySync() as Float64Array)];
 const scores = (detector: FittedDetector, test: Arrays): number[] => tidy(() => values(detector.score(test)));
-
-/** When what other tests left to the collector is gone. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 3; i++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 /** Fits a fresh detector, uses it, and gives back what it held. */
 async function fitted<T>(
@@ -198,7 +191,7 @@ describe.each(detectors)('%s', (_, make) => {
     const { train, known } = clouds();
     const broken = { ...train, features: train.features!.clone(), logits: train.logits!.clone() };
     broken.features.select(0, 300).fill_(Number.NaN);
-    await settled();
+    await collectGarbage();
     const before = memory().tensors;
     const detector = make();
     await detector.fit(train);

@@ -24,7 +24,8 @@ import {
   minDistance,
   needed,
 } from '../lib/ood/index.js';
-import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { liveTensors } from './support/live.js';
 
 let folder: string;
 beforeAll(() => {
@@ -82,7 +83,7 @@ function centred(): FittedDetector {
 describe('verdicts', () => {
   it('say label, probability, score and why, and leave nothing behind', async () => {
     const { logits, labels } = logitsOf(400, 1);
-    const before = memory().tensors;
+    const before = await liveTensors();
     const guard = await fitThresholdFromArrays(arrays({ logits, labels }), {
       score: entropic(),
       accept: 0.9,
@@ -108,7 +109,7 @@ describe('verdicts', () => {
     const { temperature } = guard.calibration!;
     expect(verdicts[0]!.probability).toBeCloseTo(1 / (1 + 2 * Math.exp(-9 / temperature)), 12);
     expect(Object.keys(verdicts[0]!)).toEqual(['label', 'probability', 'accepted', 'score', 'why']);
-    expect(memory().tensors).toBe(before + 1); // `known`
+    expect(await liveTensors()).toBe(before + 1); // `known`
     for (const tensor of [logits, labels]) tensor.dispose();
   });
 
@@ -161,7 +162,7 @@ describe('with a network', () => {
     const [set, fresh] = [images(120, 4), images(300, 5)];
     torch.manualSeed(6);
     const model = convNet({ inChannels: 1, numClasses: 3, head: byName('isomax').head });
-    const before = memory().tensors;
+    const before = await liveTensors();
     const guard = await fitThreshold(model, set, { score: entropic(), normalize: set.statistics, about: { run: 'x' } });
     expect(guard).toMatchObject({ classes: ['cat', 'dog', 'horse'], imageShape: [1, 8, 8], about: { run: 'x' } });
     const [verdicts, first] = await Promise.all([guard.judge(fresh.images), guard.judge(fresh.images)]);
@@ -179,7 +180,7 @@ describe('with a network', () => {
       code: 'ERR_ARGUMENT',
       message: /without a network.*Guard\.load\(path, \{ model \}\)/,
     });
-    expect(memory().tensors - before).toBeLessThan(3);
+    expect((await liveTensors()) - before).toBeLessThan(3);
   });
 
   it('refuses two ways to prepare images, and a detector that has not learnt', async () => {
@@ -233,7 +234,7 @@ describe('with a detector of any kind', () => {
       const [train, held, fresh] = [blobs(240, 1), blobs(150, 2), blobs(90, 3)];
       const network = model();
       const transform = (images: Tensor) => images.to('float32').div(255);
-      const before = memory().tensors;
+      const before = await liveTensors();
       const guard = await fitThreshold(network, held, {
         ...{ score: detectorByName(name, settings), train, transform, accept: 0.9, calibrate: 'nll' },
       });
@@ -260,7 +261,7 @@ describe('with a detector of any kind', () => {
       loaded.dispose();
       if (learns(detector)) expect(detector.isFitted).toBe(false); // it was the guard's
       if (learns(again)) again.dispose();
-      expect(memory().tensors).toBeLessThanOrEqual(before);
+      expect(await liveTensors()).toBeLessThanOrEqual(before);
       for (const set of [train, held, fresh]) set.dispose();
     },
   );
@@ -298,14 +299,14 @@ describe('the file', () => {
 
   it('gives back every bit: state, infinite ends, minus zero, odd names', async () => {
     const path = await saved('bits');
-    const before = memory().tensors;
+    const before = await liveTensors();
     const loaded = await Guard.load(path, { makeDetector: make });
     expect(loaded.threshold.interval.lower).toBe(Number.NEGATIVE_INFINITY); // 72 scores would bound it
     await loaded.save(join(folder, 'again.safetensors'));
     expect(readFileSync(join(folder, 'again.safetensors')).equals(readFileSync(path))).toBe(true);
     loaded.dispose();
     // Fewer, where tensors of other tests were collected meanwhile.
-    expect(memory().tensors).toBeLessThanOrEqual(before);
+    expect(await liveTensors()).toBeLessThanOrEqual(before);
 
     const doubles = fc.double({ noNaN: true, noDefaultInfinity: true });
     const file = join(folder, 'any.safetensors');
@@ -376,9 +377,9 @@ describe('the file', () => {
     const hostile = join(folder, 'hostile.safetensors');
     await saveSafetensors(hostile, tensors, { metadata: texts });
     for (const tensor of tensors.values()) tensor.dispose();
-    const before = memory().tensors;
+    const before = await liveTensors();
     await expect(Guard.load(hostile, { makeDetector: make })).rejects.toMatchObject({ code: 'ERR_FORMAT', message });
-    expect(memory().tensors).toBe(before);
+    expect(await liveTensors()).toBe(before);
   });
 
   it('is refused when any of its descriptions is changed to something else', async () => {

@@ -89,6 +89,20 @@ describe('the jobs of a plan', () => {
     expect(without.filter((id) => id.endsWith('mnist:train'))).toEqual([]);
   });
 
+  it('leave out what would run a head again that is kept nowhere', () => {
+    const other =
+      'checkpoints:\n  - { weights: a.pt, model: convnet, loss: softmax }\n  - { weights: g.pt, model: convnet, loss: godin }';
+    const { skipped } = planOf(
+      small.replace(/checkpoints:.*/, other).replace('[knn, odin, mps]', '[mps, energy+react]'),
+    );
+    expect(skipped).toEqual([
+      {
+        ...{ network: 'g', known: 'mnist', detector: 'energy+react' },
+        reason: 'runs the last layer again, which is kept only where it is affine or one of distances',
+      },
+    ]);
+  });
+
   it('fit on held-out images what wants them', () => {
     const text = small
       .replace(

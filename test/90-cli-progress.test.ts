@@ -1,6 +1,7 @@
 // What a person sees while a network trains: one line on a terminal that fits it, plain lines elsewhere.
 import { describe, expect, it } from 'vitest';
 import { duration, ProgressPrinter, percent, progressLine } from '../lib/cli/progress.js';
+import type { Job } from '../lib/evaluation/plan.js';
 import type { Progress } from '../lib/training/pace.js';
 
 const progress: Progress = {
@@ -102,6 +103,16 @@ describe('ProgressPrinter', () => {
       ].join('\n'),
     );
     expect(text()).not.toContain('\x1b');
+  });
+
+  it('tells which job of a manifest is in hand', () => {
+    const job: Job = { kind: 'train', id: 'train/a-s0', network: 'a-s0', needs: [], usesModel: true };
+    const { asStream, text } = stream(true);
+    const printer = new ProgressPrinter({ stream: asStream });
+    const base = { job, done: 4, total: 20, images: null, training: null };
+    printer.manifest(base);
+    printer.manifest({ ...base, images: { done: 1, total: 8 } });
+    expect(text()).toBe('\r\x1b[2K5/20  train/a-s0\r\x1b[2K5/20  train/a-s0  12.5 %');
   });
 
   it('tells which set an evaluation is at', () => {

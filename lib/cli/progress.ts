@@ -1,7 +1,7 @@
 // Progress on standard error, so that results on standard output can be piped. On a terminal one line is drawn over and
 // over: bar, step, rate, loss, accuracy, time left. Elsewhere (a log file, CI) plain lines come at sensible intervals.
 
-import type { ManifestProgress } from '../evaluation/execute/execute.js';
+import type { ManifestProgress } from '../evaluation/execute/run.js';
 import type { EvaluateProgress } from '../ood/index.js';
 import type { Progress } from '../training/pace.js';
 import type { EpochRecord } from '../training/runDirectory.js';
@@ -55,9 +55,10 @@ export class ProgressPrinter {
   /** Shows where the work of a manifest stands. */
   manifest({ job, done, total, images, training }: ManifestProgress): void {
     const head = `${done + 1}/${total}  ${job.id}`;
+    const text = images ? `${head}  ${percent(images.done / images.total)}` : head;
     if (training) this.step(training, head);
-    else if (this.#stream.isTTY) this.#draw(images ? `${head}  ${percent(images.done / images.total)}` : head);
-    else if (this.#isDue()) this.#stream.write(`${head}\n`);
+    else if (this.#stream.isTTY) this.#draw(text);
+    else if (this.#isDue()) this.#stream.write(`${text}\n`);
   }
 
   /** Leaves a line above the one that is being redrawn. */

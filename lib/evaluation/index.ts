@@ -1,6 +1,7 @@
 // `evaluation`: many networks against many sets with many detectors, from one file. See docs/evaluation.md.
 
-export { type ManifestProgress, type ManifestResult, type RunManifestOptions, runManifest } from './execute/execute.js';
+export { type ManifestResult, runManifest } from './execute/execute.js';
+export type { ManifestProgress, RunManifestOptions } from './execute/run.js';
 export { type DetectorTime, renderTiming, type Timing } from './execute/timing.js';
 export type { DetectorChoice, DetectorSchemas } from './manifest/detectorSchemas.js';
 export { ManifestError, type Mistake, type Place, renderMistakes } from './manifest/mistakes.js';

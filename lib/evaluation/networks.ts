@@ -108,6 +108,8 @@ export function obstacle(
     return `learns from known ${fitsOn === 'train' ? 'training' : 'held-out'} images; there is no \`${fitsOn}\``;
   if (head === 'none' && (needs.includes('head') || needs.includes('affine head')))
     return 'needs the last layer; there is no `head`';
+  if (head === 'other' && needs.includes('head'))
+    return 'runs the last layer again, which is kept only where it is affine or one of distances';
   if ((head === 'distance' || head === 'other') && needs.includes('affine head'))
     return `needs a last layer w·f + b; the network has ${head === 'other' ? 'another' : 'a distance'} head`;
   return null;

@@ -43,8 +43,8 @@ export async function evaluateManifest(path: string, flags: ManifestFlags, comma
 
 async function work(plan: Plan, { json = false, device }: ManifestFlags): Promise<void> {
   const progress = new ProgressPrinter();
-  progress.line(`${renderPlan(plan)}\n`);
   const signal = listenForInterrupt(() => progress.line('Stopping; Ctrl-C again ends at once.'));
+  progress.line(`${renderPlan(plan)}\n`);
   const { runManifest } = await import('../../evaluation/execute/execute.js');
   const { outcome, tables, timing, files } = await runManifest(plan, {
     signal,

@@ -18,7 +18,7 @@ export interface NetworkArrays {
   key(set: PlannedSet): Promise<string>;
   /** Null where they have yet to be made. */
   find(key: string, set: PlannedSet): Promise<ReadArrays | null>;
-  make(key: string, set: PlannedSet): Promise<void>;
+  make(key: string, set: PlannedSet, options: BatchOptions): Promise<void>;
 }
 
 export interface ExtractionOptions {
@@ -64,7 +64,7 @@ export class Extraction implements NetworkArrays {
     return this.#options.cache.get(key);
   }
 
-  async make(key: string, set: PlannedSet, options: BatchOptions = {}): Promise<void> {
+  async make(key: string, set: PlannedSet, options: BatchOptions): Promise<void> {
     const { forward } = await this.#load();
     const extracted = await extractWith(forward, await this.images(set), options);
     try {

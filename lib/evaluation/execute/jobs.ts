@@ -18,7 +18,7 @@ import { checkedScores } from '../../ood/metrics/roc.js';
 import type { BatchOptions } from '../../ood/network/batches.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { DetectorChoice } from '../manifest/detectorSchemas.js';
-import type { ExtractJob, FitJob, Job, MeasureJob, Plan, PlannedSet, ScoreJob } from '../plan.js';
+import type { FitJob, Job, MeasureJob, Plan, PlannedSet, ScoreJob } from '../plan.js';
 import type { Extraction, NetworkArrays } from './extraction.js';
 import { keyOfJob } from './keys.js';
 import { measure } from './measure.js';
@@ -82,7 +82,7 @@ export class NetworkJobs implements Disposable {
   async make(job: KeyedJob, key: string, needs: readonly string[], options: BatchOptions): Promise<void> {
     switch (job.kind) {
       case 'extract':
-        return await this.#extract(job, key, options);
+        return await this.#options.arrays.make(key, job.set, options);
       case 'fit':
         return await this.#fit(job, key, needs, options);
       case 'score':
@@ -101,10 +101,6 @@ export class NetworkJobs implements Disposable {
   [Symbol.dispose](): void {
     this.#arrays[Symbol.dispose]();
     this.#fitted[Symbol.dispose]();
-  }
-
-  async #extract({ set }: ExtractJob, key: string, options: BatchOptions): Promise<void> {
-    await (this.#options.extraction ?? this.#options.arrays).make(key, set, options);
   }
 
   async #fit({ detector: choice, set }: FitJob, key: string, [of]: readonly string[], options: BatchOptions) {
