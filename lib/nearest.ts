@@ -1,30 +1,49 @@
-// The word that somebody probably meant: for messages about names that don't exist.
+// “Did you mean …?”: the nearest of the words that would have been right, if it is near enough to be a slip.
 
 /**
- * The one of `words` that is the fewest insertions, deletions and replacements of letters away from `word`; undefined when
- * even that one is further than a third of its length, rounded up.
- * @example nearest('temprature', ['temperature', 'percentile']); // 'temperature'
+ * The word of `known` that differs least from `word`; null where none is near. Case, `-`, `_` and spaces don't
+ * count, and a part of a word is near to it.
+ * @example nearest('wieghts', ['weights', 'model']); // 'weights'
  */
-export function nearest(word: string, words: readonly string[]): string | undefined {
-  let [best, fewest]: [string | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
-  for (const candidate of words) {
-    const most = Math.ceil(candidate.length / 3);
-    // Longer words differ by more than that anyway, and a hostile one would cost time.
-    if (Math.abs(candidate.length - word.length) > most) continue;
-    const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase());
-    if (edits < fewest && edits <= most) [best, fewest] = [candidate, edits];
+export function nearest(word: string, known: Iterable<string>): string | null {
+  const plain = simplify(word);
+  if (plain === '' || plain.length > 64) return null;
+  let best: string | null = null;
+  let least = Math.max(1, Math.floor(plain.length / 3)) + 1;
+  for (const candidate of known) {
+    const other = simplify(candidate);
+    const part = Math.min(plain.length, other.length) > 2 && (other.includes(plain) || plain.includes(other));
+    const distance = part && plain !== other ? 1 : editDistance(plain, other);
+    if (distance < least) [best, least] = [candidate, distance];
   }
   return best;
 }
 
-/** Levenshtein's distance, row by row of the usual table. */
-function editsBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)));
-    row = next;
+/** `Did you mean x?` for the nearest word, else null. */
+export function didYouMean(word: string, known: Iterable<string>): string | null {
+  const meant = nearest(word, known);
+  return meant === null ? null : `Did you mean \`${meant}\`?`;
+}
+
+const simplify = (word: string): string =>
+  word
+    .toLowerCase()
+    .replace(/\+/g, 'plus')
+    .replace(/[-_\s]/g, '');
+
+/** Insertions, deletions, replacements and swaps of neighbours (Damerau; optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, before[j - 2]! + 1);
+      row.push(cost);
+    }
+    [before, last] = [last, row];
   }
-  return row[to.length]!;
+  return last[b.length]!;
 }

@@ -7,15 +7,20 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadSafetensors, saveSafetensors } from '../lib/checkpoint/index.js';
+import { ImageDataset } from '../lib/data/index.js';
 import { IsotorchError } from '../lib/errors.js';
+import * as losses from '../lib/losses/index.js';
+import { convNet } from '../lib/models/index.js';
 import { nearest } from '../lib/nearest.js';
 import { type Arrays, arrays } from '../lib/ood/arrays/arrays.js';
 import { affineHead } from '../lib/ood/arrays/head.js';
-import { type Detector, learns } from '../lib/ood/detectors/detector.js';
+import { type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
 import { loadDetector, loadDetectorFile, saveDetector } from '../lib/ood/detectors/file.js';
 import { detectorNames, detectorSpecs, parseDetector, shapingNames, shapingSpecs } from '../lib/ood/detectors/names.js';
 import { byName } from '../lib/ood/detectors/registry.js';
 import { rangeOf, type SettingSpecs, settled } from '../lib/ood/detectors/settings.js';
+import { type AnyDetector, isUnfitted, looksAtArrays, looksAtNetwork } from '../lib/ood/images/imageDetector.js';
+import { Network } from '../lib/ood/network/network.js';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { damage, randomFrom } from './support/checkpoints.js';
 
@@ -36,14 +41,37 @@ function known(): Arrays {
   });
 }
 
-async function fitted(name: string, training: Arrays, settings = {}): Promise<Detector> {
-  const detector = byName(name, settings);
-  if (learns(detector)) await detector.fit(training);
+/** Images, and a network that knows them. */
+function pictures(): { set: ImageDataset<Tensor>; network: Network } {
+  torch.manualSeed(12);
+  const images = tidy(() => torch.randint(256, [40, 1, 8, 8], { dtype: 'int64' }).to('uint8')).keep();
+  const labels = tidy(() => torch.arange(40, { dtype: 'int64' }).remainder(3)).keep();
+  const model = convNet({ inChannels: 1, numClasses: 3, head: losses.byName('softmax').head });
+  const transform = (given: Tensor) => given.to('float32').div(255);
+  return { set: new ImageDataset({ images, labels, name: 'pictures' }), network: new Network(model, { transform }) };
+}
+
+/** Banks that fit the few images here. */
+const small: Readonly<Record<string, object>> = { knn: { k: 3 }, nnguide: { k: 3, fraction: 0.5 } };
+
+interface Known {
+  readonly arrays: Arrays;
+  readonly pictures: ReturnType<typeof pictures>;
+}
+
+async function fitted(name: string, { arrays, pictures }: Known): Promise<AnyDetector> {
+  const detector = byName(name, small[name]);
+  if (isUnfitted(detector))
+    await (looksAtNetwork(detector) ? detector.fit(pictures.network, pictures.set) : detector.fit(arrays));
   return detector;
 }
 
-const bytesOf = (detector: Detector, of: Arrays): Buffer =>
-  tidy(() => Buffer.from((detector.score(of).toArraySync() as Float64Array).buffer));
+const bytesOf = (detector: AnyDetector, { arrays, pictures: { set, network } }: Known): Buffer =>
+  tidy(() => {
+    const scores = looksAtArrays(detector) ? detector.score(arrays) : detector.score(set.images, network);
+    expect(scores.isfinite().all().item()).toBe(true);
+    return Buffer.from((scores.toArraySync() as Float64Array).buffer);
+  });
 
 describe('names', () => {
   it.each(all)('%s is made with all its settings, and again from what it says', (name) => {
@@ -57,9 +85,26 @@ describe('names', () => {
     expect(byName(detector.name, detector.settings).settings).toEqual(detector.settings);
   });
 
+  it.each(all)('%s reads, learns and is set as the table says', (name) => {
+    const detector = byName(name) as Partial<FittedDetector> & AnyDetector;
+    const { name: base, shapings } = parseDetector(name);
+    const [spec, ...shaping] = [detectorSpecs[base], ...shapings.map((each) => shapingSpecs[each.name])];
+    expect(learns(detector)).toBe([spec, ...shaping].some(({ fitsOn }) => fitsOn !== null));
+    if (shaping.length > 0) return;
+    expect(new Set([...detector.needs, ...(detector.learnsFrom ?? [])])).toEqual(new Set(spec.needs));
+    const defaults = Object.entries(spec.settings as SettingSpecs).map(([key, setting]) => [key, setting.default]);
+    expect(detector.settings).toEqual(Object.fromEntries(defaults));
+  });
+
   it.each([
     ['enrgy', {}, /Unknown detector "enrgy": did you mean energy\?/],
     ['', {}, /Unknown detector/],
+    ['msp', {}, /softmax probability is called `mps` here/],
+    ['odin+react', {}, /no activation shaping with odin, which runs the network itself/],
+    ['odin', { std: [] }, /a list, not empty, each a number \(above 0\) for odin’s std/],
+    ['gram', { powers: [1, 0.5] }, /each a whole number \(1 or more\)/],
+    ['rankfeat', { stages: 'layer3' }, /a list of modules' paths/],
+    ['input-mahalanobis', { layer: 3 }, /the path of a module, or null/],
     ['constructor', {}, /Unknown detector/],
     ['__proto__', {}, /Unknown detector/],
     ['energy+', {}, /Unknown activation shaping/],
@@ -95,18 +140,35 @@ describe('names', () => {
       normalise: { kind: 'flag', default: true, about: '' },
       by: { kind: 'choice', default: 'a', choices: ['a', 'b'], about: '' },
       free: { kind: 'number', default: 0, about: '' },
+      share: { kind: 'number', default: 0.5, above: 0, below: 1, about: '' },
+      orders: { kind: 'numbers', default: [1], item: { min: 1, integer: true }, about: '' },
+      layer: { kind: 'path', default: null, about: '' },
+      stages: { kind: 'paths', default: null, about: '' },
     } as const satisfies SettingSpecs;
-    expect(settled('x', specs, {})).toEqual({ bank: null, normalise: true, by: 'a', free: 0 });
-    const given = { bank: 3, normalise: false, by: 'b', free: -1e9 };
+    const more = { share: 0.5, orders: [1], layer: null, stages: null };
+    expect(settled('x', specs, {})).toEqual({ bank: null, normalise: true, by: 'a', free: 0, ...more });
+    const given = {
+      bank: 3,
+      normalise: false,
+      by: 'b',
+      free: -1e9,
+      share: 0.1,
+      orders: [2, 1],
+      layer: 'a.0',
+      stages: ['b'],
+    };
     expect(settled('x', specs, given)).toEqual(given);
     expect(settled('x', specs, { bank: null, by: undefined })).toMatchObject({ bank: null, by: 'a' });
+    expect(() => settled('x', specs, { share: 1 })).toThrow(/a number \(above 0, below 1\)/);
+    expect(() => settled('x', specs, { orders: 1 })).toThrow(/a list, not empty, each a whole number \(1 or more\)/);
+    expect(() => settled('x', specs, { stages: [''] })).toThrow(/a list of modules' paths/);
     expect(() => settled('x', specs, { normalise: 1 })).toThrow(/true or false/);
     expect(() => settled('x', specs, { bank: 0 })).toThrow(/a whole number \(1 or more\), or null/);
-    expect(rangeOf(specs.free)).toBe('a number');
+    expect(rangeOf({})).toBe('a number');
   });
 
   it('of settings are no names of shapings, which would stand in the same place', () => {
-    const settings = Object.values(detectorSpecs).flatMap((specs) => Object.keys(specs));
+    const settings = Object.values(detectorSpecs).flatMap(({ settings }) => Object.keys(settings));
     expect(settings.filter((name) => name in shapingSpecs)).toEqual([]);
   });
 
@@ -131,19 +193,19 @@ describe('names', () => {
 
   it('that are far from all are near none', () => {
     expect(nearest('Percentil', ['percentile', 'top'])).toBe('percentile');
-    expect(nearest('qqqq', ['percentile', 'top'])).toBeUndefined();
-    expect(nearest('x'.repeat(1e6), ['percentile'])).toBeUndefined();
+    expect(nearest('qqqq', ['percentile', 'top'])).toBeNull();
+    expect(nearest('x'.repeat(1e6), ['percentile'])).toBeNull();
   });
 });
 
 describe('files', () => {
   let folder: string;
-  let training: Arrays;
+  let training: Known;
   let path: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'isotorch-detector-'));
     path = join(folder, 'detector.safetensors');
-    training = known();
+    training = { arrays: known(), pictures: pictures() };
   });
   afterAll(() => rm(folder, { recursive: true }));
 

@@ -13,11 +13,14 @@ import { convNet } from '../lib/models/index.js';
 import {
   type Arrays,
   arrays,
+  byName as detectorByName,
   entropic,
+  evaluate,
   type FittedDetector,
   fitThreshold,
   fitThresholdFromArrays,
   Guard,
+  learns,
   minDistance,
   needed,
 } from '../lib/ood/index.js';
@@ -192,6 +195,90 @@ describe('with a network', () => {
   });
 });
 
+describe('with a detector of any kind', () => {
+  /** Blobs of a class's own place and size, with noise. */
+  function blobs(rows: number, seed: number): ImageDataset<Tensor> {
+    torch.manualSeed(seed);
+    const labels = kept(() => torch.arange(rows, { dtype: 'int64' }).remainder(3));
+    const pixels = kept(() => {
+      const noise = torch.rand([rows, 1, 8, 8]).mul(60);
+      for (let row = 0; row < rows; row++)
+        noise
+          .select(0, row)
+          .narrow(1, (row % 3) * 2, 3)
+          .narrow(2, (row % 3) * 2, 3)
+          .add_(150);
+      return noise.to('uint8');
+    });
+    return new ImageDataset({ images: pixels, labels, classes: ['a', 'b', 'c'], name: 'blobs' });
+  }
+  const model = () => {
+    torch.manualSeed(6);
+    return convNet({ inChannels: 1, numClasses: 3, head: byName('softmax').head });
+  };
+
+  it.each([
+    ['dice', {}],
+    ['mahalanobis', {}],
+    ['knn', { k: 5 }],
+    ['vim', { dimension: 8 }],
+    ['energy+react', {}],
+    ['gradnorm', {}],
+    ['odin', { epsilon: 0.01 }],
+    ['input-mahalanobis', {}],
+    ['gram', { powers: [1, 2] }],
+  ])(
+    '%s: fitted on the training images, the verdicts are those of the scores, also from a file',
+    async (name, settings) => {
+      const [train, held, fresh] = [blobs(240, 1), blobs(150, 2), blobs(90, 3)];
+      const network = model();
+      const transform = (images: Tensor) => images.to('float32').div(255);
+      const before = memory().tensors;
+      const guard = await fitThreshold(network, held, {
+        ...{ score: detectorByName(name, settings), train, transform, accept: 0.9, calibrate: 'nll' },
+      });
+      expect(guard.threshold.achieved).toBeCloseTo(0.9, 2);
+      expect(guard.calibration).not.toBeNull();
+
+      const verdicts = await guard.judge(fresh.images);
+      expect((await Promise.all([guard.judge(fresh.images), guard.judge(fresh.images)])).flat()).toEqual([
+        ...verdicts,
+        ...verdicts,
+      ]);
+      const path = join(folder, `${name}.safetensors`);
+      await guard.save(path);
+      const loaded = await Guard.load(path, { model: network, transform });
+      expect(await loaded.judge(fresh.images)).toEqual(verdicts);
+      const again = detectorByName(name, settings);
+      const evaluation = await evaluate(network, { id: fresh, ood: { held }, train, scores: [again], transform });
+      expect(verdicts.map(({ score }) => score)).toEqual(Array.from(evaluation.id.scores[name]!));
+      expect(verdicts.map(({ accepted }) => accepted)).toEqual(
+        verdicts.map(({ score }) => score >= guard.threshold.value),
+      );
+      const { detector } = guard;
+      guard.dispose();
+      loaded.dispose();
+      if (learns(detector)) expect(detector.isFitted).toBe(false); // it was the guard's
+      if (learns(again)) again.dispose();
+      expect(memory().tensors).toBeLessThanOrEqual(before);
+      for (const set of [train, held, fresh]) set.dispose();
+    },
+  );
+
+  it('one that looks at the network judges no arrays', async () => {
+    const held = blobs(60, 4);
+    const transform = (images: Tensor) => images.to('float32').div(255);
+    using guard = await fitThreshold(model(), held, { score: detectorByName('odin'), transform });
+    using logits = kept(() => torch.zeros([2, 3]));
+    const refused = { code: 'ERR_ARGUMENT', message: /odin runs the network itself/ };
+    await expect(guard.judgeArrays(arrays({ logits }))).rejects.toMatchObject(refused);
+    await expect(fitThresholdFromArrays(arrays({ logits }), { score: detectorByName('odin') })).rejects.toMatchObject(
+      refused,
+    );
+    held.dispose();
+  });
+});
+
 describe('the file', () => {
   const saved = async (name: string): Promise<string> => {
     const { logits, labels } = logitsOf(60, 8);
@@ -253,21 +340,34 @@ describe('the file', () => {
   });
 
   it.each<[string, (texts: Map<string, string>, tensors: Map<string, Tensor>) => void, RegExp]>([
-    ['another file', (texts) => texts.clear(), /another safetensors file/],
-    ['a later format', (texts) => texts.set('isotorch', 'guard 2'), /"guard 2", and this isotorch reads "guard 1"/],
-    ['no JSON', (texts) => texts.set('guard', '{'), /text guard is no JSON/],
-    ['JSON of another kind', (texts) => texts.set('settings', '[]'), /text settings is no JSON object/],
-    ['an unknown detector', (texts) => texts.set('detector', '__proto__'), /detector "__proto__" can't be made/],
-    ['no threshold', (_, tensors) => tensors.delete('threshold'), /no tensor threshold of float64 \[3\]/],
-    ['a threshold that is NaN', (_, tensors) => tensors.get('threshold')!.fill_(Number.NaN), /threshold NaN/],
-    ['one that is infinite', (_, tensors) => tensors.get('threshold')!.fill_(-Infinity), /threshold -Infinity/],
+    ['another file', (texts) => texts.clear(), /expected a detector's file/],
+    ['a later format', (texts) => texts.set('isotorch.version', '2'), /version 1 of the format, received 2/],
+    ['no JSON', (texts) => texts.set('guard.content', '{'), /text content is no JSON/],
+    ['JSON of another kind', (texts) => texts.set('guard.content', '[]'), /text content is no JSON object/],
+    ['settings of another kind', (texts) => texts.set('isotorch.settings', '[]'), /settings are no JSON object/],
+    ['an unknown detector', (texts) => texts.set('isotorch.detector', '__proto__'), /can't be made: no __proto__/],
+    [
+      'a detector alone',
+      (texts, tensors) => {
+        texts.set('isotorch.parts', '[]').delete('guard.content');
+        for (const name of ['guard.threshold', 'guard.percentiles']) tensors.delete(name);
+      },
+      /a detector without a threshold/,
+    ],
+    ['no threshold', (_, tensors) => tensors.delete('guard.threshold'), /no tensor threshold of float64 \[3\]/],
+    ['a threshold that is NaN', (_, tensors) => tensors.get('guard.threshold')!.fill_(Number.NaN), /threshold NaN/],
+    ['one that is infinite', (_, tensors) => tensors.get('guard.threshold')!.fill_(-Infinity), /threshold -Infinity/],
     [
       'one outside its interval',
-      (_, tensors) => tensors.get('threshold')!.select(0, 2).fill_(-1e9),
+      (_, tensors) => tensors.get('guard.threshold')!.select(0, 2).fill_(-1e9),
       /within its interval/,
     ],
-    ['other percentiles', (_, tensors) => tensors.get('percentiles')!.fill_(0), /its percentiles/],
-    ['float32', (_, tensors) => tensors.set('threshold', torch.zeros([3])), /no tensor threshold of float64 \[3\]/],
+    ['other percentiles', (_, tensors) => tensors.get('guard.percentiles')!.fill_(0), /its percentiles/],
+    [
+      'float32',
+      (_, tensors) => tensors.set('guard.threshold', torch.zeros([3])),
+      /no tensor threshold of float64 \[3\]/,
+    ],
   ])('is refused for %s', async (_, change, message) => {
     const path = await saved('whole');
     const tensors = await loadSafetensors(path);
@@ -284,7 +384,7 @@ describe('the file', () => {
   it('is refused when any of its descriptions is changed to something else', async () => {
     const path = await saved('described');
     const tensors = await loadSafetensors(path);
-    const described = JSON.parse(tensors.metadata.get('guard')!);
+    const described = JSON.parse(tensors.metadata.get('guard.content')!);
     const hostile = join(folder, 'described-hostile.safetensors');
     const changes: [string, unknown][] = [
       ['threshold', null],
@@ -301,7 +401,7 @@ describe('the file', () => {
       ['about', undefined],
     ];
     for (const [key, value] of changes) {
-      const metadata = new Map(tensors.metadata).set('guard', JSON.stringify({ ...described, [key]: value }));
+      const metadata = new Map(tensors.metadata).set('guard.content', JSON.stringify({ ...described, [key]: value }));
       await saveSafetensors(hostile, tensors, { metadata });
       await expect(
         Guard.load(hostile, { makeDetector: make }),

@@ -151,7 +151,7 @@ describe('exact', () => {
       close(halved, [sigmoid(0.5), sigmoid(0.5), sigmoid(0.2)]);
       const near = ood.inputMahalanobis({ epsilon: 0.1 });
       const float64 = (values: number[] | number[][]): Tensor => torch.tensor(values, { dtype: 'float64' });
-      near.load({ shift: float64([0]), whitening: float64([[2]]), centres: float64([[2], [-20]]) }); // means 1 and −10
+      near.load({ whitening: float64([[2]]), means: float64([[1], [-10]]) });
       close(
         near.score(at, along).tolist() as number[],
         [0.6, 1.2, 0.9].map((distance) => -2 * distance ** 2),

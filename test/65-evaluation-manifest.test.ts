@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { nearest } from '../lib/evaluation/manifest/hints.js';
 import { ManifestError, renderMistakes } from '../lib/evaluation/manifest/mistakes.js';
 import { checkManifest, decode, readManifest } from '../lib/evaluation/manifest/read.js';
+import { nearest } from '../lib/nearest.js';
 import { mutations } from './fixtures/manifests/mutations.js';
 
 const goodFile = fileURLToPath(new URL('./fixtures/manifests/good.yaml', import.meta.url));

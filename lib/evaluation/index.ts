@@ -3,14 +3,7 @@
 export { type ManifestResult, runManifest } from './execute/execute.js';
 export type { ManifestProgress, RunManifestOptions } from './execute/run.js';
 export { type DetectorTime, renderTiming, type Timing } from './execute/timing.js';
-export type {
-  DetectorChoice,
-  DetectorNeed,
-  DetectorSchema,
-  DetectorSchemas,
-  SettingSchema,
-  SettingSchemas,
-} from './manifest/detectorSchemas.js';
+export type { DetectorChoice, DetectorSchemas } from './manifest/detectorSchemas.js';
 export { ManifestError, type Mistake, type Place, renderMistakes } from './manifest/mistakes.js';
 export { type Checked, type CheckOptions, checkManifest, type ReadOptions, readManifest } from './manifest/read.js';
 export type {

@@ -1,8 +1,9 @@
 // The networks that a manifest stands for, one by one: each loss and seed of its training, each seed of its checkpoints, each
 // entry of its arrays; and which detectors a network rules out by what its last layer is.
 
+import type { FitsOn } from '../ood/index.js';
 import { withSeed } from './manifest/checkpointShape.js';
-import type { DetectorChoice, FitsOn } from './manifest/detectorSchemas.js';
+import type { DetectorChoice } from './manifest/detectorSchemas.js';
 import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
 
 export interface Network {

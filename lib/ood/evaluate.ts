@@ -16,6 +16,7 @@ import {
   type AnyDetector,
   type FitOptions,
   ImageScorer,
+  joined,
   looksAtArrays,
   looksAtNetwork,
 } from './images/imageDetector.js';
@@ -97,6 +98,7 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
   using forward = new Forward(model, { ...rest, features: ofArrays.some(readsFeatures) });
   const scorers = scores.filter(looksAtNetwork).map((detector) => new ImageScorer(detector, forward.network, rest));
   const scored = async (dataset: EvaluatedDataset, name: string, use?: (extracted: Extracted) => void) => {
+    const parts = scorers.map((): Float64Array[] => []);
     const extracted = await extractWith(
       forward,
       named(dataset, name),
@@ -105,14 +107,14 @@ export async function evaluate(model: EvaluatedModel, options: EvaluateOptions):
         onProgress: (progress) => onProgress?.({ ...progress, overallDone: before + progress.done, overallTotal }),
       },
       async (images) => {
-        for (const scorer of scorers) await scorer.add(images);
+        for (const [i, scorer] of scorers.entries()) parts[i]!.push(await scorer.score(images));
       },
     );
     try {
       before += dataset.size;
       use?.(extracted);
       const found = await scoreAll(ofArrays, extracted);
-      for (const scorer of scorers) found[scorer.name] = scorer.take();
+      for (const [i, { name }] of scorers.entries()) found[name] = joined(parts[i]!);
       return { name, scores: Object.fromEntries(scores.map((detector) => [detector.name, found[detector.name]!])) };
     } finally {
       disposeOf(extracted);

@@ -26,12 +26,14 @@ export {
 } from './detectors/detector.js';
 export { dice } from './detectors/dice.js';
 export { energy } from './detectors/energy.js';
-export { type FdbdOptions, fdbd } from './detectors/fdbd.js';
+export { fdbd } from './detectors/fdbd.js';
 export {
   type DetectorFile,
   type DetectorPart,
+  type LoadDetectorOptions,
   loadDetector,
   loadDetectorFile,
+  type MakeDetector,
   type SaveDetectorOptions,
   saveDetector,
 } from './detectors/file.js';
@@ -46,7 +48,7 @@ export {
   mmls,
 } from './detectors/isomaxScores.js';
 export { klMatching } from './detectors/klMatching.js';
-export { type KnnOptions, knn } from './detectors/knn.js';
+export { knn } from './detectors/knn.js';
 export {
   entropic,
   es,
@@ -59,41 +61,56 @@ export {
 } from './detectors/logitScores.js';
 export { mahalanobis } from './detectors/mahalanobis.js';
 export {
+  type DetectorEntry,
   type DetectorName,
+  type DetectorNeed,
   type DetectorSettings,
   type DetectorSpec,
   detectorNames,
   detectorSpecs,
+  type FitsOn,
+  namesElsewhere,
   parseDetector,
+  type ShapingEntry,
   type ShapingName,
   type ShapingSettings,
   shapingNames,
   shapingSpecs,
 } from './detectors/names.js';
-export { type NciOptions, nci } from './detectors/nci.js';
-export { type NnguideOptions, nnguide } from './detectors/nnguide.js';
+export { nci } from './detectors/nci.js';
+export { nnguide } from './detectors/nnguide.js';
 export { openMax } from './detectors/openmax.js';
 export { byName } from './detectors/registry.js';
-export { type RelationOptions, relation } from './detectors/relation.js';
-export { type ResidualOptions, residual } from './detectors/residual.js';
+export { relation } from './detectors/relation.js';
+export { residual } from './detectors/residual.js';
 export { rmds } from './detectors/rmds.js';
-export type { ChoiceSetting, FlagSetting, NumberSetting, SettingSpec, SettingSpecs } from './detectors/settings.js';
+export type {
+  ChoiceSetting,
+  FlagSetting,
+  NumberLimits,
+  NumberSetting,
+  NumbersSetting,
+  PathSetting,
+  PathsSetting,
+  SettingSpec,
+  SettingSpecs,
+} from './detectors/settings.js';
 export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
-export { type VimOptions, vim } from './detectors/vim.js';
+export { vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
 export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
-export type { MakeDetector } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
   fitThresholdFromArrays,
   type GuardOptions,
 } from './guard/fitThreshold.js';
-export { Guard, type GuardContent, type GuardedModel, type LoadGuardOptions } from './guard/guard.js';
+export { Guard, type GuardContent, type LoadGuardOptions } from './guard/guard.js';
+export type { GuardedModel } from './guard/network.js';
 export type { Verdict } from './guard/verdicts.js';
 export { autogradNorm } from './images/gradNorm.js';
-export { type GramOptions, gram } from './images/gram.js';
+export { gram } from './images/gram.js';
 export {
   type AnyDetector,
   type FitOptions,
@@ -101,12 +118,11 @@ export {
   type ImageDetector,
   scoreImages,
 } from './images/imageDetector.js';
-export { type InputMahalanobisOptions, inputMahalanobis } from './images/inputMahalanobis.js';
+export { inputMahalanobis } from './images/inputMahalanobis.js';
 export { logisticRegression } from './images/logisticRegression.js';
-export { type MahalanobisEnsembleOptions, mahalanobisEnsemble } from './images/mahalanobisEnsemble.js';
-export { type OdinOptions, odin } from './images/odin.js';
-export type { PerturbationOptions } from './images/perturbation.js';
-export { type RankFeatOptions, rankFeat } from './images/rankFeat.js';
+export { mahalanobisEnsemble } from './images/mahalanobisEnsemble.js';
+export { odin } from './images/odin.js';
+export { rankFeat } from './images/rankFeat.js';
 export { autc } from './metrics/autc.js';
 export {
   type BootstrapInterval,

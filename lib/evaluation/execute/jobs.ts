@@ -8,6 +8,7 @@ import { looksAtNetwork } from '../../ood/images/imageDetector.js';
 import {
   type AnyDetector,
   type Arrays,
+  byName,
   type FittedDetector,
   type FittedImageDetector,
   type ReadArrays,
@@ -18,7 +19,6 @@ import type { BatchOptions } from '../../ood/network/batches.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { DetectorChoice } from '../manifest/detectorSchemas.js';
 import type { FitJob, Job, MeasureJob, Plan, PlannedSet, ScoreJob } from '../plan.js';
-import { makeDetector } from './detectors.js';
 import type { Extraction, NetworkArrays } from './extraction.js';
 import { keyOfJob } from './keys.js';
 import { measure } from './measure.js';
@@ -104,7 +104,7 @@ export class NetworkJobs implements Disposable {
   }
 
   async #fit({ detector: choice, set }: FitJob, key: string, [of]: readonly string[], options: BatchOptions) {
-    const detector = learning(makeDetector(choice), choice);
+    const detector = learning(byName(choice.name, choice.settings), choice);
     try {
       if (looksAtNetwork(detector)) {
         const extraction = this.#options.extraction!;
@@ -118,7 +118,7 @@ export class NetworkJobs implements Disposable {
 
   async #score({ detector: choice, set }: ScoreJob, key: string, needs: readonly string[], options: BatchOptions) {
     const [of, fit] = needs as [string, string | undefined];
-    const detector = fit === undefined ? makeDetector(choice) : await this.#fittedOf(fit, choice);
+    const detector = fit === undefined ? byName(choice.name, choice.settings) : await this.#fittedOf(fit, choice);
     const scores = await this.#scoresOf(detector, of, set, options);
     await this.#options.products.putScores(key, checkedScores(scores, `the ${choice.label} scores of ${set.name}`));
   }
@@ -155,7 +155,7 @@ export class NetworkJobs implements Disposable {
     return this.#fitted.get(key, async () => {
       const state = await this.#options.products.fit(key);
       if (state === null) return null;
-      const detector = learning(makeDetector(choice), choice);
+      const detector = learning(byName(choice.name, choice.settings), choice);
       try {
         detector.load(Object.fromEntries(state));
         return { detector, [Symbol.dispose]: () => detector.dispose() };

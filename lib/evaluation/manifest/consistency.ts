@@ -1,8 +1,8 @@
 // Checks between the sections of a manifest, and their union: what each section can't see alone. Works on what could be read,
 // so that a person gets these mistakes together with the others.
 
+import { didYouMean } from '../../nearest.js';
 import { type Network, networksOf, obstacle, ofCheckpoint } from '../networks.js';
-import { didYouMean } from './hints.js';
 import type { Located } from './located.js';
 import type { Written, WrittenKnownSet } from './manifestShape.js';
 import { type Origin, type Report, within } from './shapes.js';

@@ -2,8 +2,8 @@
 // be said of it.
 
 import { basename, extname } from 'node:path';
+import { didYouMean } from '../../nearest.js';
 import { datasetNames } from '../../training/names.js';
-import { didYouMean } from './hints.js';
 import { printable } from './located.js';
 import { madeUpNames } from './names.js';
 import {

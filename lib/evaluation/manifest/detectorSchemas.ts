@@ -1,15 +1,23 @@
-// What detectors there are, as plain data: their settings with types, ranges and defaults, and what they read. The manifest is
-// checked against a table of these, and the plan drawn up from it, without LibTorch. Names and settings are those that make a
-// detector: `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
+// Detectors as a manifest chooses them: names and settings are checked against the table of lib/ood, which is plain data, without
+// LibTorch. `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
 
-import type { Need, Setting, Settings } from '../../ood/index.js';
-import { didYouMean } from './hints.js';
+import { didYouMean } from '../../nearest.js';
+import { detectorSpecs, namesElsewhere, shapingSpecs } from '../../ood/detectors/names.js';
+import type {
+  DetectorEntry,
+  DetectorNeed,
+  FitsOn,
+  Setting,
+  SettingSpec,
+  SettingSpecs,
+  Settings,
+  ShapingEntry,
+} from '../../ood/index.js';
 import {
   boolean,
   choice,
   type Field,
   list,
-  type NumberLimits,
   named,
   number,
   optional,
@@ -17,36 +25,22 @@ import {
   record,
   refine,
   type Shape,
+  text,
 } from './shapes.js';
 
-export type SettingSchema =
-  | ({ readonly kind: 'number'; readonly default: number | null } & NumberLimits)
-  | { readonly kind: 'flag'; readonly default: boolean }
-  | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly default: string }
-  | { readonly kind: 'numbers'; readonly item: NumberLimits; readonly default: readonly number[] };
-export type SettingSchemas = Readonly<Record<string, SettingSchema>>;
-
-/** `network`: the detector runs the network itself, with gradients or inner layers. */
-export type DetectorNeed = Need | 'network';
-
-export interface DetectorSchema {
-  readonly settings: SettingSchemas;
-  /** What `score` and `fit` read. */
-  readonly needs: readonly DetectorNeed[];
-  /** The known images that it is fitted on: those of training, or others of their kind; null if it learns nothing. */
-  readonly fitsOn: FitsOn | null;
-}
-export type FitsOn = 'train' | 'validation';
-
-/** Activation shaping, which changes the features before the head turns them into logits. */
-export type ShapingSchema = Pick<DetectorSchema, 'settings' | 'fitsOn'>;
-
 export interface DetectorSchemas {
-  readonly detectors: Readonly<Record<string, DetectorSchema>>;
-  readonly shapings: Readonly<Record<string, ShapingSchema>>;
+  readonly detectors: Readonly<Record<string, DetectorEntry>>;
+  readonly shapings: Readonly<Record<string, ShapingEntry>>;
   /** Hints for words that people know from elsewhere: `msp` → “The maximum softmax probability is called `mps` here.” */
   readonly aside: Readonly<Record<string, string>>;
 }
+
+/** Those of isotorch. */
+export const ownDetectors: DetectorSchemas = {
+  detectors: detectorSpecs,
+  shapings: shapingSpecs,
+  aside: namesElsewhere,
+};
 
 /** A detector as a manifest chooses it. */
 export interface DetectorChoice {
@@ -96,8 +90,8 @@ export function allDetectors(schemas: DetectorSchemas): DetectorChoice[] {
 }
 
 interface Parts {
-  readonly detector: DetectorSchema;
-  readonly shapings: readonly (readonly [name: string, schema: ShapingSchema])[];
+  readonly detector: DetectorEntry;
+  readonly shapings: readonly (readonly [name: string, schema: ShapingEntry])[];
 }
 
 /** Of `energy+react`; undefined where one of the names means nothing, or a network would have to be run in between. */
@@ -125,7 +119,7 @@ function choose(name: string, { detector, shapings }: Parts, settings: Settings)
 }
 
 /** `k=10` for each setting that is not the default, in the order of the table. */
-function changes(settings: Settings, schemas: SettingSchemas, prefix = ''): string[] {
+function changes(settings: Settings, schemas: SettingSpecs, prefix = ''): string[] {
   return Object.entries(schemas).flatMap(([key, schema]) => {
     const value = settings[key]!;
     if (JSON.stringify(value) === JSON.stringify(schema.default)) return [];
@@ -133,7 +127,7 @@ function changes(settings: Settings, schemas: SettingSchemas, prefix = ''): stri
   });
 }
 
-const defaultsOf = (schemas: SettingSchemas): Settings =>
+const defaultsOf = (schemas: SettingSpecs): Settings =>
   Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, schema.default]));
 
 function settingsShape(name: string, { detector, shapings }: Parts): Shape<Settings> {
@@ -145,14 +139,16 @@ function settingsShape(name: string, { detector, shapings }: Parts): Shape<Setti
   return record(`the settings of ${name}`, { ...own, ...Object.fromEntries(inner) });
 }
 
-function fieldsOf(schemas: SettingSchemas): Record<string, Field<Setting>> {
+function fieldsOf(schemas: SettingSpecs): Record<string, Field<Setting>> {
   const fields = Object.entries(schemas).map(
     ([key, schema]) => [key, optional<Setting, Setting>(settingShape(schema), schema.default)] as const,
   );
   return Object.fromEntries(fields);
 }
 
-function settingShape(schema: SettingSchema): Shape<Setting> {
+const modulePath = text('the path of a module of the network');
+
+function settingShape(schema: SettingSpec): Shape<Setting> {
   switch (schema.kind) {
     case 'number':
       return schema.default === null ? orNull(number(schema)) : number(schema);
@@ -162,5 +158,9 @@ function settingShape(schema: SettingSchema): Shape<Setting> {
       return choice(schema.choices);
     case 'numbers':
       return list(number(schema.item));
+    case 'path':
+      return orNull(modulePath);
+    case 'paths':
+      return orNull(list(modulePath));
   }
 }

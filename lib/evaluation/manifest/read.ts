@@ -3,13 +3,12 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { IsotorchError } from '../../errors.js';
+import { didYouMean } from '../../nearest.js';
 import { unite } from './consistency.js';
-import type { DetectorSchemas } from './detectorSchemas.js';
-import { didYouMean } from './hints.js';
+import { type DetectorSchemas, ownDetectors } from './detectorSchemas.js';
 import { limits, locate, printable, tooLong } from './located.js';
 import { manifestFields } from './manifestShape.js';
 import { ManifestError, type Mistake } from './mistakes.js';
-import { provisionalDetectors } from './provisionalDetectors.js';
 import { type FileUse, Report, readFields } from './shapes.js';
 import type { Manifest } from './types.js';
 
@@ -35,7 +34,7 @@ export interface Checked {
  * @example
  * const { manifest, mistakes } = checkManifest('name: a\ndetectors: [mps]\ncheckpoints: []');
  */
-export function checkManifest(text: string, { schemas = provisionalDetectors, base }: CheckOptions = {}): Checked {
+export function checkManifest(text: string, { schemas = ownDetectors, base }: CheckOptions = {}): Checked {
   const { root, mistakes: syntax } = locate(text);
   const report = new Report(base);
   let manifest: Manifest | null = null;

@@ -3,7 +3,8 @@
 // wrong, so a result counts only if there is no mistake at all.
 
 import { resolve } from 'node:path';
-import { didYouMean, nearest } from './hints.js';
+import { didYouMean, nearest } from '../../nearest.js';
+import type { NumberLimits } from '../../ood/index.js';
 import { describeLocated, type Located, type LocatedMap, printable } from './located.js';
 import type { Mistake, Place } from './mistakes.js';
 
@@ -122,16 +123,6 @@ export function existing(kind: FileKind): Shape<string> {
     report.files.push({ file, kind, origin });
     return file;
   });
-}
-
-export interface NumberLimits {
-  readonly integer?: boolean;
-  readonly min?: number;
-  readonly max?: number;
-  /** Exclusive. */
-  readonly above?: number;
-  /** Exclusive. */
-  readonly below?: number;
 }
 
 export function number(limits: NumberLimits = {}): Shape<number> {

@@ -32,12 +32,21 @@ export interface Detector {
   score(arrays: Arrays): Tensor;
 }
 
+/** What all that learn have, detectors and activation shapings alike. */
+export interface Learner {
+  /** Whether there is something learnt to score, or shape, with. */
+  readonly isFitted: boolean;
+  /** What was learnt; the tensors stay the learner's. @throws ERR_ARGUMENT before a fit */
+  state(): State;
+  /** Takes what `state` gave, as copies. @throws ERR_STATE_DICT for other names, shapes or dtypes, or values not finite */
+  load(state: State): void;
+  dispose(): void;
+}
+
 /** A detector that learns from training images. */
-export interface FittedDetector extends Detector {
+export interface FittedDetector extends Detector, Learner {
   /** What `fit` reads. */
   readonly learnsFrom: readonly Need[];
-  /** Whether `score` may be called. */
-  readonly isFitted: boolean;
   /**
    * Learns from known images, in as few passes as the formula allows and with memory that doesn't grow with their number
    * (but for detectors that keep a bank of features). A second fit forgets the first.
@@ -45,14 +54,11 @@ export interface FittedDetector extends Detector {
    * @throws ERR_DATA for values that are not finite, classes without samples where each needs one; ERR_SHAPE; ERR_ARGUMENT
    */
   fit(training: TrainingArrays): Promise<void>;
-  /** What was learnt; the tensors stay the detector's. @throws ERR_ARGUMENT before a fit */
-  state(): State;
-  /** Takes what `state` gave, as copies. @throws ERR_STATE_DICT for other names, shapes or dtypes */
-  load(state: State): void;
-  dispose(): void;
 }
 
-export function learns(detector: Detector): detector is FittedDetector {
+export function learns(detector: Detector): detector is FittedDetector;
+export function learns<D extends { readonly score: unknown }>(detector: D): detector is D & Learner;
+export function learns(detector: object): boolean {
   return 'fit' in detector;
 }
 

@@ -4,9 +4,8 @@ import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { AffineHead } from '../arrays/head.js';
 import { percentiles } from '../arrays/percentiles.js';
 import type { FittedDetector } from './detector.js';
-import { eachChunk, LearntDetector } from './learner.js';
-import { type DetectorSettings, detectorSpecs } from './names.js';
-import { settled } from './settings.js';
+import { fittedDetector } from './fitted.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * ln Σ_c exp(z_c) with z = (W ⊙ M) f + b, where M keeps the weights whose contribution W_cj · mean(f_j) over the training
@@ -25,19 +24,18 @@ import { settled } from './settings.js';
  * detector.score(arrays({ features }));
  */
 export function dice(settings: DetectorSettings<'dice'> = {}): FittedDetector {
-  const name = 'dice';
-  const own = settled(name, detectorSpecs.dice, settings);
-  return new LearntDetector({
-    name,
+  const own = detectorSettings('dice', settings);
+  return fittedDetector({
+    name: 'dice',
     settings: own,
     needs: ['features'],
     learnsFrom: ['features', 'affine head'],
     shapes: { weight: ['C', 'D'], bias: ['C'] },
-    learn: async (training) => {
+    async learn(pass) {
       const seen: { head?: AffineHead; sum?: Tensor } = {};
       try {
-        const rows = await eachChunk(training, ['features', 'affine head'], name, ({ features, head }) => {
-          const sum = features.sum(0);
+        const rows = await pass(({ features, head }) => {
+          const sum = features.sum(0, false, { dtype: 'float64' });
           seen.head = head;
           seen.sum = seen.sum?.add_(sum) ?? sum.keep();
         });
@@ -46,7 +44,7 @@ export function dice(settings: DetectorSettings<'dice'> = {}): FittedDetector {
         seen.sum?.dispose();
       }
     },
-    formula: ({ features }, { weight, bias }) => torch.linear(features.to('float64'), weight, bias).logsumexp(1),
+    score: ({ features }, { weight, bias }) => torch.linear(features.to('float64'), weight, bias).logsumexp(1),
   });
 }
 

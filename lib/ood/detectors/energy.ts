@@ -3,8 +3,7 @@
 import { tidy } from '../../tensor/index.js';
 import type { Detector } from './detector.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSpecs } from './names.js';
-import { settled } from './settings.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * Minus the free energy: T · ln Σ_j exp(z_j / T). With T → 0 it is the largest logit.
@@ -16,7 +15,7 @@ import { settled } from './settings.js';
  * @example energy().score(arrays({ logits })); // float64 [N]
  */
 export function energy(settings: DetectorSettings<'energy'> = {}): Detector {
-  const own = settled('energy', detectorSpecs.energy, settings);
+  const own = detectorSettings('energy', settings);
   return logitDetector(
     'energy',
     (logits) => tidy(() => doubles(logits, 'energy').div(own.temperature).logsumexp(1).mul(own.temperature)),

@@ -1,18 +1,11 @@
 // Distance to the decision boundaries of an affine head, for the feature's deviation from the mean of the training features.
 
-import { expected } from '../../errors.js';
 import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { learnMean } from './moments.js';
-
-const normalizers = ['deviation', 'feature'] as const;
-
-export interface FdbdOptions {
-  /** What the distances are divided by: ‖f − μ‖, as in the paper, or ‖f‖. OpenOOD sweeps both. @default 'deviation' */
-  normalizer?: (typeof normalizers)[number];
-}
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * fDBD: Σ_{c ≠ ŷ} |z_ŷ − z_c| / ‖w_ŷ − w_c‖ ÷ ‖f − μ‖, at least 0, with ŷ = argmax z and μ the mean training feature: each
@@ -23,17 +16,19 @@ export interface FdbdOptions {
  * Classes with the same weights have no boundary between them and add 0. The divisor is at least 1e-12. Fit: one pass over
  * the features, memory O(D).
  *
+ * @param settings.normalizer what distances are divided by: `deviation`, ‖f − μ‖, as in the paper, or `feature`, ‖f‖. Default `deviation`
  * @throws ERR_ARGUMENT for a distance head, another normalizer; fit: ERR_DATA for features that are not finite
  * @example
  * const detector = ood.fdbd();
  * await detector.fit(training); // features [N, D]
  * const scores = detector.score(test); // features and the head
  */
-export function fdbd({ normalizer = 'deviation' }: FdbdOptions = {}): FittedDetector {
-  if (!normalizers.includes(normalizer)) throw expected(`one of ${normalizers.join(', ')}`, 'normalizer', normalizer);
+export function fdbd(settings: DetectorSettings<'fdbd'> = {}): FittedDetector {
+  const own = detectorSettings('fdbd', settings);
+  const { normalizer } = own;
   return fittedDetector({
     name: 'fdbd',
-    settings: { normalizer },
+    settings: own,
     needs: ['features', 'affine head'],
     learnsFrom: ['features'],
     shapes: { mean: ['D'] },

@@ -6,7 +6,8 @@ import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
 import { expected, IsotorchError } from '../../errors.js';
 import { packageVersion } from '../../libtorch.js';
 import type { Device, Tensor } from '../../tensor/index.js';
-import { type Detector, learns, type State } from './detector.js';
+import type { AnyDetector } from '../images/imageDetector.js';
+import { learns, type Settings, type State } from './detector.js';
 import { byName } from './registry.js';
 
 /** Of the format. A reader refuses later ones. */
@@ -19,14 +20,26 @@ export interface DetectorPart {
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
+/** By names of lower-case letters, digits and `-`, none of them `detector` or `isotorch`. */
+export type DetectorParts = Readonly<Record<string, Partial<DetectorPart>>>;
+
 export interface SaveDetectorOptions {
-  /** By names of lower-case letters, digits and `-`, none of them `detector` or `isotorch`. */
-  readonly parts?: Readonly<Record<string, Partial<DetectorPart>>>;
+  readonly parts?: DetectorParts;
+}
+
+/** Makes the detector that a name and settings describe, not fitted yet. @throws for a name it does not know */
+export type MakeDetector = (name: string, settings: Settings) => AnyDetector;
+
+export interface LoadDetectorOptions {
+  /** Where its tensors go. @default 'cpu' */
+  readonly device?: Device;
+  /** For detectors of your own. @default byName */
+  readonly makeDetector?: MakeDetector;
 }
 
 export interface DetectorFile {
   /** Ready to score. */
-  readonly detector: Detector;
+  readonly detector: AnyDetector;
   /** What was saved beside it. The tensors are the caller's. */
   readonly parts: Readonly<Record<string, DetectorPart>>;
   /** Of the isotorch that wrote the file. */
@@ -45,11 +58,16 @@ export interface DetectorFile {
  */
 export async function saveDetector(
   path: string,
-  detector: Detector,
+  detector: AnyDetector,
   { parts = {} }: SaveDetectorOptions = {},
 ): Promise<void> {
+  byName(detector.name, detector.settings);
+  await writeDetector(path, detector, parts);
+}
+
+/** The same for detectors of any name, which a reader must know how to make. */
+export async function writeDetector(path: string, detector: AnyDetector, parts: DetectorParts): Promise<void> {
   const { name, settings } = detector;
-  byName(name, settings);
   const tensors: Record<string, Tensor> = {};
   const metadata: Record<string, string> = {
     'isotorch.format': FORMAT,
@@ -66,18 +84,17 @@ export async function saveDetector(
     for (const [key, text] of Object.entries(texts)) metadata[`${part}.${key}`] = text;
     for (const [key, tensor] of Object.entries(own)) tensors[`${part}.${key}`] = tensor;
   }
-  await saveSafetensors(path, tensors, { metadata });
+  await saveSafetensors(path, tensors, { metadata, shared: 'copy' });
 }
 
 /**
  * The detector of a file, ready to score: it gives the scores of the saved one, bit for bit.
  *
- * @param options.device where its tensors go. Default cpu
  * @throws ERR_FILE when it can't be read; ERR_FORMAT when it is no detector's file, of a later version, or its name and
  *   settings don't exist here; ERR_STATE_DICT when its tensors aren't those that such a detector learns
  * @example const detector = await loadDetector('react.safetensors');
  */
-export async function loadDetector(path: string, options: { device?: Device } = {}): Promise<Detector> {
+export async function loadDetector(path: string, options: LoadDetectorOptions = {}): Promise<AnyDetector> {
   const { detector, parts } = await loadDetectorFile(path, options);
   for (const { tensors } of Object.values(parts)) for (const tensor of Object.values(tensors)) tensor.dispose();
   return detector;
@@ -88,8 +105,9 @@ export async function loadDetector(path: string, options: { device?: Device } = 
  * @throws as `loadDetector`
  * @example const { detector, parts } = await loadDetectorFile('react.safetensors');
  */
-export async function loadDetectorFile(path: string, options: { device?: Device } = {}): Promise<DetectorFile> {
-  const file = await loadSafetensors(path, options);
+export async function loadDetectorFile(path: string, options: LoadDetectorOptions = {}): Promise<DetectorFile> {
+  const { makeDetector = byName, ...where } = options;
+  const file = await loadSafetensors(path, where);
   const taken = new Set<Tensor>();
   try {
     const bad = (problem: string, cause?: unknown) => new IsotorchError('ERR_FORMAT', `${path}: ${problem}`, { cause });
@@ -111,7 +129,10 @@ export async function loadDetectorFile(path: string, options: { device?: Device 
     const tensors = split(file, ['detector', ...names]);
     if (texts === null || tensors === null) throw bad('it has texts or tensors that belong to none of its parts');
 
-    const detector = restored(text('detector'), text('settings'), tensors.detector!, bad);
+    const settings = parsed(text('settings'));
+    if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
+      throw bad('its settings are no JSON object');
+    const detector = restored(() => makeDetector(text('detector'), settings as Settings), tensors.detector!, bad);
     const parts = names.map((name) => [name, { texts: texts[name]!, tensors: tensors[name]! }] as const);
     for (const [, part] of parts) for (const tensor of Object.values(part.tensors)) taken.add(tensor);
     return { detector, parts: Object.fromEntries(parts), isotorch: text('package') };
@@ -121,36 +142,40 @@ export async function loadDetectorFile(path: string, options: { device?: Device 
 }
 
 function restored(
-  name: string,
-  settings: string,
+  make: () => AnyDetector,
   state: State,
-  bad: (problem: string, cause?: unknown) => IsotorchError,
-): Detector {
-  let detector: Detector;
+  bad: (problem: string, cause: unknown) => IsotorchError,
+): AnyDetector {
+  let detector: AnyDetector | undefined;
   try {
-    detector = byName(name, JSON.parse(settings));
+    detector = make();
+    if (learns(detector)) detector.load(state);
+    else if (Object.keys(state).length > 0)
+      throw new IsotorchError(
+        'ERR_STATE_DICT',
+        `${detector.name} learns nothing, but there are ${Object.keys(state).slice(0, 8).join(', ')}`,
+      );
+    return detector;
   } catch (cause) {
-    throw bad(cause instanceof IsotorchError ? cause.message : 'its settings are no JSON', cause);
+    if (detector !== undefined && cause instanceof IsotorchError) throw cause;
+    throw bad(`its detector can't be made: ${(cause as Error).message}`, cause);
   }
-  if (learns(detector)) detector.load(state);
-  else if (Object.keys(state).length > 0)
-    throw new IsotorchError(
-      'ERR_STATE_DICT',
-      `${name} learns nothing, but there are ${Object.keys(state).slice(0, 8).join(', ')}`,
-    );
-  return detector;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const isPartName = (name: unknown): name is string =>
   typeof name === 'string' && /^[a-z][a-z\d-]*$/.test(name) && name !== 'detector' && name !== 'isotorch';
 
 function partNames(text: string): string[] | null {
-  try {
-    const names: unknown = JSON.parse(text);
-    return Array.isArray(names) && names.every(isPartName) && new Set(names).size === names.length ? names : null;
-  } catch {
-    return null;
-  }
+  const names = parsed(text);
+  return Array.isArray(names) && names.every(isPartName) && new Set(names).size === names.length ? names : null;
 }
 
 /** `prefix.key` → by prefix, by key; null when one has no such prefix. */

@@ -3,8 +3,7 @@
 import { type Tensor, tidy } from '../../tensor/index.js';
 import type { Detector } from './detector.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSpecs } from './names.js';
-import { settled } from './settings.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * Minus the generalised entropy: −Σ p_j^γ (1 − p_j)^γ over the M largest probabilities p = softmax(z).
@@ -18,7 +17,7 @@ import { settled } from './settings.js';
  * @example gen({ gamma: 0.1, top: 10 }).score(arrays({ logits })); // float64 [N], at most 0
  */
 export function gen(settings: DetectorSettings<'gen'> = {}): Detector {
-  const own = settled('gen', detectorSpecs.gen, settings);
+  const own = detectorSettings('gen', settings);
   return logitDetector('gen', (logits) => tidy(() => entropyOf(doubles(logits, 'gen'), own).neg()), own);
 }
 

@@ -3,7 +3,7 @@
 import { torch } from '../../tensor/index.js';
 import { ClassSums } from './classSums.js';
 import type { FittedDetector } from './detector.js';
-import { eachChunk, LearntDetector } from './learner.js';
+import { fittedDetector } from './fitted.js';
 
 /** The smallest normal double: where a mean has underflowed to 0, its divergence is large and not infinite. */
 const smallest = 2 ** -1022;
@@ -25,21 +25,18 @@ const smallest = 2 ** -1022;
  * detector.score(arrays({ logits }));
  */
 export function klMatching(): FittedDetector {
-  const name = 'kl-matching';
-  return new LearntDetector({
-    name,
+  return fittedDetector({
+    name: 'kl-matching',
     settings: {},
     needs: ['logits'],
     learnsFrom: ['logits'],
     shapes: { means: ['C', 'C'] },
-    learn: async (training) => {
+    async learn(pass) {
       using sums = new ClassSums();
-      await eachChunk(training, ['logits'], name, ({ logits }) =>
-        sums.add(logits.softmax(1), logits.argmax(1), logits.shape[1]!),
-      );
+      await pass(({ logits }) => sums.add(logits.to('float64').softmax(1), logits.argmax(1), logits.shape[1]!));
       return { means: sums.means() };
     },
-    formula: ({ logits }, { means }) => {
+    score: ({ logits }, { means }) => {
       const p = logits.to('float64').softmax(1);
       const negativeEntropy = torch.xlogy(p, p).sum(1);
       const crossEntropies = p.matmul(means.clampMin(smallest).log().neg().t());

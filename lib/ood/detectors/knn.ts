@@ -3,13 +3,9 @@
 import { tidy } from '../../tensor/index.js';
 import { bankDtype, Collected, directions, enoughRows } from './bank.js';
 import type { FittedDetector } from './detector.js';
-import { fittedDetector, wholeNumber } from './fitted.js';
-import { kthSquaredDistance } from './nearest.js';
-
-export interface KnnOptions {
-  /** Which neighbour. OpenOOD sweeps 50, 100, 200, 500, 1000. @default 50 */
-  k?: number;
-}
+import { fittedDetector } from './fitted.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
+import { kthSquaredDistance } from './neighbours.js';
 
 /**
  * Nearest-neighbour score: −‖f̂ − f̂_(k)‖², from −4 to 0, with f̂ = f / ‖f‖ and f̂_(k) its k-th nearest among the training
@@ -19,17 +15,19 @@ export interface KnnOptions {
  * Exact. Features of norm 0 are at distance 1 from all others. The bank is kept normalised, in float32 or, for float64
  * features, in float64: M·D numbers; a score needs some 130 MiB beside it and its own rows.
  *
+ * @param settings.k which neighbour. Default 50; OpenOOD sweeps 50, 100, 200, 500, 1000
  * @throws ERR_ARGUMENT for a k that is no whole number; fit: ERR_DATA for fewer images than k, features that are not finite
  * @example
  * const detector = ood.knn({ k: 50 });
  * await detector.fit(training); // features [N, D]
  * const scores = detector.score(test);
  */
-export function knn({ k = 50 }: KnnOptions = {}): FittedDetector {
-  wholeNumber(k, 'k');
+export function knn(settings: DetectorSettings<'knn'> = {}): FittedDetector {
+  const own = detectorSettings('knn', settings);
+  const { k } = own;
   return fittedDetector({
     name: 'knn',
-    settings: { k },
+    settings: own,
     needs: ['features'],
     learnsFrom: ['features'],
     shapes: { bank: ['M', 'D'], halfSquares: ['M'] },

@@ -27,24 +27,34 @@ export function mahalanobis(): FittedDetector {
     settings: {},
     needs: ['features'],
     learnsFrom: ['features', 'labels'],
-    shapes: { means: ['K', 'D'], whitening: ['D', 'D'] },
+    shapes: gaussianShapes,
     async learn(pass) {
       using moments = new Moments();
       await pass(({ features, labels }) => moments.add(features, labels), MOMENTS_ROWS);
-      return tidy(() => ({
-        means: moments.classMeans(),
-        whitening: whitening(moments.tiedCovariance(), moments.magnitude()),
-      }));
+      return tidy(() => gaussianOf(moments));
     },
-    score: ({ features }, { means, whitening }) => squaredDistance(features, means, whitening).neg(),
+    score: ({ features }, gaussian) => squaredDistance(features, gaussian).neg(),
   });
 }
+
+/** Class means of the classes that have samples and, for their tied covariance, what turns its distances into plain ones. */
+export interface Gaussian {
+  readonly means: Tensor;
+  readonly whitening: Tensor;
+}
+export const gaussianShapes = { means: ['K', 'D'], whitening: ['D', 'D'] } as const;
+
+/** @throws ERR_DATA for features that are too large, or not finite */
+export const gaussianOf = (moments: Moments): Gaussian => ({
+  means: moments.classMeans(),
+  whitening: whitening(moments.tiedCovariance(), moments.magnitude()),
+});
 
 /**
  * min_c ‖(f − μ_c) A‖² of each row, float64 [N]. The nearest class is found by a matrix product, its distance from the
  * difference itself, so that near means lose no digits.
  */
-export function squaredDistance(features: Tensor, means: Tensor, whitening: Tensor): Tensor {
+export function squaredDistance(features: Tensor, { means, whitening }: Gaussian): Tensor {
   const middle = means.mean(0);
   const centres = means.sub(middle).matmul(whitening);
   const points = features.to('float64').sub(middle).matmul(whitening);

@@ -14,7 +14,7 @@ export const MOMENTS_ROWS = 2048;
 const MOST_CLASSES = 1 << 20;
 
 /** Column blocks of which only the upper triangle is multiplied: (BLOCKS + 1) / 2 BLOCKS of the whole product. */
-const BLOCKS = 4;
+const BLOCKS = 2;
 
 export class Moments {
   /** Provisional mean: all sums are of differences from it. */

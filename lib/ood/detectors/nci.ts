@@ -3,13 +3,9 @@
 import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
-import { fittedDetector, numberWithin } from './fitted.js';
+import { fittedDetector } from './fitted.js';
 import { learnMean } from './moments.js';
-
-export interface NciOptions {
-  /** Weight of ‖f‖₁. OpenOOD sweeps up to 0.1. @default 1e-4 */
-  alpha?: number;
-}
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * NCI: ⟨w_ŷ, f − μ⟩ / ‖f − μ‖₂ + α ‖f‖₁, with ŷ = argmax z and μ the mean training feature. Liu & Qin, "Detecting
@@ -18,17 +14,19 @@ export interface NciOptions {
  *
  * The divisor is at least 1e-12. Fit: one pass over the features, memory O(D).
  *
+ * @param settings.alpha α, weight of ‖f‖₁. Default 1e-4; OpenOOD sweeps up to 0.1
  * @throws ERR_ARGUMENT for a distance head, an alpha that is negative; fit: ERR_DATA for features that are not finite
  * @example
  * const detector = ood.nci();
  * await detector.fit(training); // features [N, D]
  * const scores = detector.score(test); // features and the head
  */
-export function nci({ alpha = 1e-4 }: NciOptions = {}): FittedDetector {
-  numberWithin(alpha, 'alpha', 0);
+export function nci(settings: DetectorSettings<'nci'> = {}): FittedDetector {
+  const own = detectorSettings('nci', settings);
+  const { alpha } = own;
   return fittedDetector({
     name: 'nci',
-    settings: { alpha },
+    settings: own,
     needs: ['features', 'affine head'],
     learnsFrom: ['features'],
     shapes: { mean: ['D'] },

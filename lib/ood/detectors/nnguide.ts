@@ -3,16 +3,8 @@
 import { tidy, torch } from '../../tensor/index.js';
 import { byQueries, Collected, directions, enoughRows } from './bank.js';
 import type { FittedDetector } from './detector.js';
-import { fittedDetector, numberWithin, wholeNumber } from './fitted.js';
-
-export interface NnguideOptions {
-  /** Neighbours averaged over. @default 100 */
-  k?: number;
-  /** Share of the training images that the bank keeps, over 0 to 1. @default 0.01 */
-  fraction?: number;
-  /** Of the choice of those images: the same seed and number of images choose the same rows. @default 0 */
-  seed?: number;
-}
+import { fittedDetector } from './fitted.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * NNGuide: E(f) · mean of the k largest ⟨f̂, E(f_i) f̂_i⟩ over the bank, with E = ln Σ exp z and f̂ = f / ‖f‖. Park et al.,
@@ -23,19 +15,21 @@ export interface NnguideOptions {
  * Works with any head, but is meant for energies that are positive: with logits that are −distances both factors change sign.
  * Fit: two passes, the first only counts.
  *
+ * @param settings.k neighbours averaged over. Default 100
+ * @param settings.fraction share of the training images that the bank keeps, above 0 and up to 1. Default 0.01
+ * @param settings.seed of the choice of those images: the same seed and number of images choose the same rows. Default 0
  * @throws ERR_ARGUMENT for options out of range; fit: ERR_DATA when the bank has fewer images than k, for values not finite
  * @example
  * const detector = ood.nnguide({ k: 10, fraction: 0.1 });
  * await detector.fit(training); // features [N, D] and logits [N, C]
  * const scores = detector.score(test);
  */
-export function nnguide({ k = 100, fraction = 0.01, seed = 0 }: NnguideOptions = {}): FittedDetector {
-  wholeNumber(k, 'k');
-  numberWithin(fraction, 'fraction', Number.MIN_VALUE, 1);
-  wholeNumber(seed, 'seed', 0);
+export function nnguide(settings: DetectorSettings<'nnguide'> = {}): FittedDetector {
+  const own = detectorSettings('nnguide', settings);
+  const { k, fraction, seed } = own;
   return fittedDetector({
     name: 'nnguide',
-    settings: { k, fraction, seed },
+    settings: own,
     needs: ['features', 'logits'],
     learnsFrom: ['features', 'logits'],
     shapes: { bank: ['M', 'D'] },

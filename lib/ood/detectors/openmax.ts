@@ -3,12 +3,10 @@
 
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
-import type { TrainingArrays } from '../arrays/chunks.js';
 import { ClassSums } from './classSums.js';
 import type { FittedDetector } from './detector.js';
-import { checkLabels, eachChunk, LearntDetector } from './learner.js';
-import { type DetectorSettings, detectorSpecs } from './names.js';
-import { settled } from './settings.js';
+import { checkLabels, fittedDetector, type Pass } from './fitted.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 import { fitTail, offset, type WeibullTail } from './weibull.js';
 
 /**
@@ -36,16 +34,16 @@ import { fitTail, offset, type WeibullTail } from './weibull.js';
  */
 export function openMax(settings: DetectorSettings<'openmax'> = {}): FittedDetector {
   const name = 'openmax';
-  const own = settled(name, detectorSpecs.openmax, settings);
-  return new LearntDetector({
+  const own = detectorSettings(name, settings);
+  return fittedDetector({
     name,
     settings: own,
     needs: ['logits'],
     learnsFrom: ['logits', 'labels'],
     shapes: { means: ['C', 'C'], smallest: ['C'], location: ['C'], scale: ['C'] },
-    learn: async (training) => {
-      const means = await meansOfRight(training, name);
-      const tails = await tailsOf(training, means, own.tail, name);
+    async learn(pass) {
+      const means = await meansOfRight(pass, name);
+      const tails = await tailsOf(pass, means, own.tail);
       const column = (key: keyof WeibullTail) =>
         torch.tensor(
           tails.map((tail) => tail[key]),
@@ -53,7 +51,7 @@ export function openMax(settings: DetectorSettings<'openmax'> = {}): FittedDetec
         );
       return { means, smallest: column('smallest'), location: column('location'), scale: column('scale') };
     },
-    formula: ({ logits }, { means, ...tails }) => {
+    score: ({ logits }, { means, ...tails }) => {
       const z = logits.to('float64');
       const ranks = Math.min(own.alpha, z.shape[1]!);
       const ranked: Tensor[] = [];
@@ -92,12 +90,12 @@ function likelihood(distance: Tensor, tails: Readonly<Record<keyof WeibullTail, 
 /** Which images are classified rightly. bool [N] */
 const right = (logits: Tensor, labels: Tensor): Tensor => logits.argmax(1).eq(labels);
 
-async function meansOfRight(training: TrainingArrays, name: string): Promise<Tensor> {
+async function meansOfRight(pass: Pass<'logits' | 'labels'>, name: string): Promise<Tensor> {
   using sums = new ClassSums();
-  await eachChunk(training, ['logits', 'labels'], name, ({ logits, labels }) => {
+  await pass(({ logits, labels }) => {
     const [classes, those] = [logits.shape[1]!, right(logits, labels).nonzero().squeeze(1)];
     checkLabels(labels, classes, name);
-    sums.add(logits.indexSelect(0, those), labels.indexSelect(0, those), classes);
+    sums.add(logits.indexSelect(0, those).to('float64'), labels.indexSelect(0, those), classes);
   });
   const without = sums.counts().flatMap((count, label) => (count === 0 ? [label] : []));
   if (without.length > 0)
@@ -110,12 +108,12 @@ async function meansOfRight(training: TrainingArrays, name: string): Promise<Ten
 }
 
 /** The largest distances of each class to its mean are kept while the images pass. */
-async function tailsOf(training: TrainingArrays, means: Tensor, size: number, name: string): Promise<WeibullTail[]> {
+async function tailsOf(pass: Pass<'logits' | 'labels'>, means: Tensor, size: number): Promise<WeibullTail[]> {
   const largest = Array.from({ length: means.shape[0]! }, (): number[] => []);
-  await eachChunk(training, ['logits', 'labels'], name, ({ logits, labels }) => {
+  await pass(({ logits, labels }) => {
     const those = right(logits, labels).nonzero().squeeze(1);
     const classes = labels.indexSelect(0, those);
-    const distances = logits.indexSelect(0, those).sub(means.indexSelect(0, classes)).norm(2, [1]);
+    const distances = logits.indexSelect(0, those).to('float64').sub(means.indexSelect(0, classes)).norm(2, [1]);
     const [of, values] = [classes, distances].map((tensor) => tensor.to('cpu').toArraySync()) as [
       BigInt64Array,
       Float64Array,

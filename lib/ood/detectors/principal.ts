@@ -3,7 +3,6 @@
 
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
-import { wholeNumber } from './fitted.js';
 import type { Moments } from './moments.js';
 
 /**
@@ -27,8 +26,3 @@ export const residualNorm = (features: Tensor, origin: Tensor, residual: Tensor)
 /** The default, `usual`, where it leaves half of the features' dimensions, and else that half. */
 export const principalDimension = (dimension: number | null, usual: number, size: number): number =>
   dimension ?? Math.min(usual, Math.floor(size / 2));
-
-/** @throws ERR_ARGUMENT unless it is null or a whole number */
-export function checkDimension(dimension: number | null): void {
-  if (dimension !== null) wholeNumber(dimension, 'dimension', 0);
-}

@@ -1,29 +1,56 @@
 // Detectors by name, for manifests, saved files and the command line: names.ts says which there are and what settings they
 // have, here stands what makes them.
 
+import { autogradNorm } from '../images/gradNorm.js';
+import { gram } from '../images/gram.js';
+import type { AnyDetector, FittedImageDetector, ImageDetector } from '../images/imageDetector.js';
+import { inputMahalanobis } from '../images/inputMahalanobis.js';
+import { mahalanobisEnsemble } from '../images/mahalanobisEnsemble.js';
+import { odin } from '../images/odin.js';
+import { rankFeat } from '../images/rankFeat.js';
 import { react, vra } from '../shaping/clipping.js';
 import { ashB, ashP, ashS, scale } from '../shaping/pruning.js';
 import { shaped } from '../shaping/shaped.js';
 import type { Shaping } from '../shaping/shaping.js';
-import type { Detector } from './detector.js';
+import type { Detector, FittedDetector } from './detector.js';
 import { dice } from './dice.js';
 import { energy } from './energy.js';
+import { fdbd } from './fdbd.js';
 import { gen } from './gen.js';
 import { gradNorm } from './gradNorm.js';
 import { maxMeanLogit, maxMeanLogitEntropic, maxMeanLogitEntropicProbability } from './isomaxScores.js';
 import { klMatching } from './klMatching.js';
+import { knn } from './knn.js';
 import { entropic, maxLogit, maxProbability, minDistance } from './logitScores.js';
+import { mahalanobis } from './mahalanobis.js';
 import {
   type DetectorName,
   type DetectorSettings,
+  type detectorSpecs,
   parseDetector,
   type ShapingName,
   type ShapingSettings,
 } from './names.js';
+import { nci } from './nci.js';
+import { nnguide } from './nnguide.js';
 import { openMax } from './openmax.js';
+import { relation } from './relation.js';
+import { residual } from './residual.js';
+import { rmds } from './rmds.js';
+import { she } from './she.js';
 import { scaledMaxProbability, temperatureScaling } from './temperature.js';
+import { vim } from './vim.js';
 
-const detectors: { readonly [N in DetectorName]: (settings: DetectorSettings<N>) => Detector } = {
+/** What the table says of a detector, as its type. */
+type DetectorOf<N extends DetectorName> = 'network' extends (typeof detectorSpecs)[N]['needs'][number]
+  ? (typeof detectorSpecs)[N]['fitsOn'] extends null
+    ? ImageDetector
+    : FittedImageDetector
+  : (typeof detectorSpecs)[N]['fitsOn'] extends null
+    ? Detector
+    : FittedDetector;
+
+const detectors: { readonly [N in DetectorName]: (settings: DetectorSettings<N>) => DetectorOf<N> } = {
   mps: maxProbability,
   es: entropic,
   mds: minDistance,
@@ -39,6 +66,22 @@ const detectors: { readonly [N in DetectorName]: (settings: DetectorSettings<N>)
   openmax: openMax,
   dice,
   gradnorm: gradNorm,
+  mahalanobis,
+  rmds,
+  knn,
+  vim,
+  residual,
+  she,
+  fdbd,
+  nnguide,
+  relation,
+  nci,
+  odin,
+  'input-mahalanobis': inputMahalanobis,
+  'mahalanobis-ensemble': mahalanobisEnsemble,
+  gram,
+  rankfeat: rankFeat,
+  'gradnorm-autograd': autogradNorm,
 };
 
 const shapings: { readonly [N in ShapingName]: (settings: ShapingSettings<N>) => Shaping } = {
@@ -61,13 +104,14 @@ const shapings: { readonly [N in ShapingName]: (settings: ShapingSettings<N>) =>
  * byName('gen', { gamma: 0.5 });
  * byName('energy+react', { react: { percentile: 95 } });
  */
-export function byName<N extends DetectorName>(name: N, settings?: DetectorSettings<N>): Detector;
-export function byName(name: string, settings?: unknown): Detector;
-export function byName(name: string, settings: unknown = {}): Detector {
+export function byName<N extends DetectorName>(name: N, settings?: DetectorSettings<N>): DetectorOf<N>;
+export function byName(name: `${string}+${string}`, settings?: unknown): Detector;
+export function byName(name: string, settings?: unknown): AnyDetector;
+export function byName(name: string, settings: unknown = {}): AnyDetector {
   const spec = parseDetector(name, settings);
-  const make = detectors[spec.name] as (settings: unknown) => Detector;
-  return spec.shapings.reduce((detector, shaping) => {
+  const make = detectors[spec.name] as (settings: unknown) => AnyDetector;
+  return spec.shapings.reduce<AnyDetector>((detector, shaping) => {
     const shape = shapings[shaping.name] as (settings: unknown) => Shaping;
-    return shaped(shape(shaping.settings), detector);
+    return shaped(shape(shaping.settings), detector as Detector);
   }, make(spec.settings));
 }

@@ -3,17 +3,11 @@
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { bankDtype, byQueries, byRows, Collected, directions } from './bank.js';
 import type { FittedDetector } from './detector.js';
-import { fittedDetector, numberWithin } from './fitted.js';
+import { fittedDetector } from './fitted.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 /** Bank rows at a time: some matrices of 512 queries × this in float64, 32 MiB each. */
 const RELATION_ROWS = 1 << 13;
-
-export interface RelationOptions {
-  /** Power of a relation. OpenOOD sweeps 1, 2, 4, 6, 8. @default 1 */
-  pow?: number;
-  /** Relations up to this count as none. @default 0.03 */
-  threshold?: number;
-}
 
 /**
  * Neural relation score: Σ_i r_i^pow over the training images with r_i > threshold, where r_i = max(0, ⟨f̂, f̂_i⟩) · ⟨p, p_i⟩,
@@ -24,18 +18,20 @@ export interface RelationOptions {
  * The bank keeps all training features and logits as they came (float32 or float64); products are float64, because a
  * rounded relation may fall on the other side of the threshold.
  *
+ * @param settings.pow power of a relation. Default 1; OpenOOD sweeps 1, 2, 4, 6, 8
+ * @param settings.threshold relations up to this count as none. Default 0.03
  * @throws ERR_ARGUMENT for options out of range; fit: ERR_DATA for values that are not finite
  * @example
  * const detector = ood.relation();
  * await detector.fit(training); // features [N, D] and logits [N, C]
  * const scores = detector.score(test);
  */
-export function relation({ pow = 1, threshold = 0.03 }: RelationOptions = {}): FittedDetector {
-  numberWithin(pow, 'pow', 0);
-  numberWithin(threshold, 'threshold', 0, 1);
+export function relation(settings: DetectorSettings<'relation'> = {}): FittedDetector {
+  const own = detectorSettings('relation', settings);
+  const { pow, threshold } = own;
   return fittedDetector({
     name: 'relation',
-    settings: { pow, threshold },
+    settings: own,
     needs: ['features', 'logits'],
     learnsFrom: ['features', 'logits'],
     shapes: { features: ['M', 'D'], logits: ['M', 'C'] },
@@ -60,7 +56,7 @@ export function relation({ pow = 1, threshold = 0.03 }: RelationOptions = {}): F
           const part = byQueries(queries, (some, from) => {
             const relations = some.matmul(towards).clampMin_(0);
             relations.mul_(beliefs.narrow(0, from, some.shape[0]!).matmul(likely));
-            return torch.where(relations.gt(threshold), relations.pow(pow), 0).sum(1);
+            return torch.where(relations.le(threshold), 0, relations.pow(pow)).sum(1);
           });
           sums.add_(part);
         });

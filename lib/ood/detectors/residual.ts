@@ -6,12 +6,8 @@ import { logitOrigin } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { MOMENTS_ROWS, Moments } from './moments.js';
-import { checkDimension, principalDimension, residualNorm, residualSpace } from './principal.js';
-
-export interface ResidualOptions {
-  /** Of the principal space, below the features' size D. @default null: 512, and at most half of D */
-  dimension?: number | null;
-}
+import { type DetectorSettings, detectorSettings } from './names.js';
+import { principalDimension, residualNorm, residualSpace } from './principal.js';
 
 /**
  * Residual score: −‖(f − u) R‖, at most 0, with u = −W⁺ b and R the eigenvectors of Σ (f − u)(f − u)ᵀ beyond the `dimension`
@@ -20,17 +16,19 @@ export interface ResidualOptions {
  *
  * Fit: one pass, memory O(D²).
  *
+ * @param settings.dimension of the principal space, below the features' size D. Default null: 512, and at most half of D
  * @throws ERR_ARGUMENT for a distance head, a dimension that is not below D; fit: ERR_DATA for features that are not finite
  * @example
  * const detector = ood.residual({ dimension: 64 });
  * await detector.fit(training); // features [N, D] and the head
  * const scores = detector.score(test);
  */
-export function residual({ dimension = null }: ResidualOptions = {}): FittedDetector {
-  checkDimension(dimension);
+export function residual(settings: DetectorSettings<'residual'> = {}): FittedDetector {
+  const own = detectorSettings('residual', settings);
+  const { dimension } = own;
   return fittedDetector({
     name: 'residual',
-    settings: { dimension },
+    settings: own,
     needs: ['features'],
     learnsFrom: ['features', 'affine head'],
     shapes: { origin: ['D'], residual: ['D', 'R'] },

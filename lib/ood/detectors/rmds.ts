@@ -3,7 +3,7 @@
 import { tidy } from '../../tensor/index.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { squaredDistance } from './mahalanobis.js';
+import { gaussianOf, gaussianShapes, squaredDistance } from './mahalanobis.js';
 import { MOMENTS_ROWS, Moments } from './moments.js';
 import { whitening } from './whitening.js';
 
@@ -28,18 +28,19 @@ export function rmds(): FittedDetector {
     settings: {},
     needs: ['features'],
     learnsFrom: ['features', 'labels'],
-    shapes: { means: ['K', 'D'], whitening: ['D', 'D'], mean: ['D'], totalWhitening: ['D', 'D'] },
+    shapes: { ...gaussianShapes, mean: ['D'], totalWhitening: ['D', 'D'] },
     async learn(pass) {
       using moments = new Moments();
       await pass(({ features, labels }) => moments.add(features, labels), MOMENTS_ROWS);
       return tidy(() => ({
-        means: moments.classMeans(),
-        whitening: whitening(moments.tiedCovariance(), moments.magnitude()),
+        ...gaussianOf(moments),
         mean: moments.mean(),
         totalWhitening: whitening(moments.covariance(), moments.magnitude()),
       }));
     },
-    score: ({ features }, { means, whitening, mean, totalWhitening }) =>
-      squaredDistance(features, mean.unsqueeze(0), totalWhitening).sub_(squaredDistance(features, means, whitening)),
+    score: ({ features }, { mean, totalWhitening, ...gaussian }) =>
+      squaredDistance(features, { means: mean.unsqueeze(0), whitening: totalWhitening }).sub_(
+        squaredDistance(features, gaussian),
+      ),
   });
 }

@@ -4,10 +4,9 @@
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { mostLikelyBeta } from '../calibration/mostLikely.js';
 import type { Detector, FittedDetector } from './detector.js';
-import { checkLabels, eachChunk, LearntDetector } from './learner.js';
+import { checkLabels, fittedDetector } from './fitted.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSpecs } from './names.js';
-import { settled } from './settings.js';
+import { type DetectorSettings, detectorSettings } from './names.js';
 
 const largestProbability = (logits: Tensor): Tensor => logits.softmax(1).amax(1);
 
@@ -21,7 +20,7 @@ const largestProbability = (logits: Tensor): Tensor => logits.softmax(1).amax(1)
  * @example scaledMaxProbability({ temperature: 10 }).score(arrays({ logits }));
  */
 export function scaledMaxProbability(settings: DetectorSettings<'scaled-mps'> = {}): Detector {
-  const own = settled('scaled-mps', detectorSpecs['scaled-mps'], settings);
+  const own = detectorSettings('scaled-mps', settings);
   const score = (logits: Tensor) => tidy(() => largestProbability(doubles(logits, 'scaled-mps').div(own.temperature)));
   return logitDetector('scaled-mps', score, own);
 }
@@ -43,19 +42,17 @@ const [coldest, hottest] = [1e-3, 1e3];
  */
 export function temperatureScaling(): FittedDetector {
   const name = 'temp-scale';
-  return new LearntDetector({
+  return fittedDetector({
     name,
     settings: {},
     needs: ['logits'],
     learnsFrom: ['logits', 'labels'],
     shapes: { temperature: [] },
-    learn: async (training) => {
-      await eachChunk(training, ['logits', 'labels'], name, ({ logits, labels }) =>
-        checkLabels(labels, logits.shape[1]!, name),
-      );
+    learn: async (pass, training) => {
+      await pass(({ logits, labels }) => checkLabels(labels, logits.shape[1]!, name));
       const beta = await mostLikelyBeta(training, [1 / hottest, 1 / coldest]);
       return { temperature: torch.tensor(1 / beta, { dtype: 'float64' }) };
     },
-    formula: ({ logits }, { temperature }) => largestProbability(logits.to('float64').div(temperature)),
+    score: ({ logits }, { temperature }) => largestProbability(logits.to('float64').div(temperature)),
   });
 }

@@ -7,12 +7,8 @@ import { affineLogits, logitOrigin } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { MOMENTS_ROWS, Moments } from './moments.js';
-import { checkDimension, principalDimension, residualNorm, residualSpace } from './principal.js';
-
-export interface VimOptions {
-  /** Of the principal space, below the features' size D. OpenOOD sweeps 256, 1000. @default null: 256, and at most half of D */
-  dimension?: number | null;
-}
+import { type DetectorSettings, detectorSettings } from './names.js';
+import { principalDimension, residualNorm, residualSpace } from './principal.js';
 
 /**
  * ViM score: ln Σ exp z − α ‖(f − u) R‖, with u = −W⁺ b, R the eigenvectors of Σ (f − u)(f − u)ᵀ beyond the `dimension`
@@ -22,6 +18,7 @@ export interface VimOptions {
  *
  * Fit: two passes, memory O(D²).
  *
+ * @param settings.dimension of the principal space, below the features' size D. Default null: 256, and at most half of D
  * @throws ERR_ARGUMENT for a distance head, a dimension that is not below D; fit: ERR_DATA for features that are not finite,
  *   and where training features have no residual at all (fewer images than `dimension`, constant features), which α divides by
  * @example
@@ -29,11 +26,12 @@ export interface VimOptions {
  * await detector.fit(training); // features [N, D] and the head
  * const scores = detector.score(test);
  */
-export function vim({ dimension = null }: VimOptions = {}): FittedDetector {
-  checkDimension(dimension);
+export function vim(settings: DetectorSettings<'vim'> = {}): FittedDetector {
+  const own = detectorSettings('vim', settings);
+  const { dimension } = own;
   return fittedDetector({
     name: 'vim',
-    settings: { dimension },
+    settings: own,
     needs: ['features', 'affine head'],
     learnsFrom: ['features', 'affine head'],
     shapes: { origin: ['D'], residual: ['D', 'R'], alpha: [] },

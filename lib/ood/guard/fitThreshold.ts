@@ -4,19 +4,20 @@ import type { Statistics } from '../../data/index.js';
 import { IsotorchError } from '../../errors.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { fitTemperature } from '../calibration/temperature.js';
-import { type Detector, learns } from '../detectors/detector.js';
-import { scoreAll } from '../evaluate.js';
-import { type EvaluatedDataset, type ExtractOptions, extractWith } from '../network/extract.js';
+import { checkTraining } from '../fitting.js';
+import { type AnyDetector, isUnfitted } from '../images/imageDetector.js';
+import type { BatchOptions, EvaluatedDataset } from '../network/batches.js';
 import type { EvaluatedModel } from '../network/forward.js';
 import { fitThresholdFromScores, type ThresholdOptions } from '../thresholds/threshold.js';
-import { forwardOf, Guard, type GuardedModel } from './guard.js';
+import { Guard } from './guard.js';
+import { type GuardedModel, GuardedNetwork, scoresOf } from './network.js';
 
 export interface GuardOptions extends ThresholdOptions {
   /**
-   * The detector, which becomes the guard’s. One that learns must be fitted, on training images: not on these, which then
-   * would look too familiar.
+   * The detector, which becomes the guard’s: disposing of the guard frees what it has learnt. Until there is a guard it stays
+   * yours. One that learns must be fitted, on training images: not on these, which then would look too familiar.
    */
-  score: Detector;
+  score: AnyDetector;
   /**
    * Fits the temperature of the reported probabilities on the same images, which then need labels. Scores and decisions stay
    * as they are. @default false
@@ -28,10 +29,9 @@ export interface GuardOptions extends ThresholdOptions {
   about?: Readonly<Record<string, string>>;
 }
 
-export interface FitThresholdOptions
-  extends GuardOptions,
-    Omit<GuardedModel, 'model'>,
-    Pick<ExtractOptions, 'batchSize' | 'signal' | 'onProgress'> {
+export interface FitThresholdOptions extends GuardOptions, Omit<GuardedModel, 'model'>, BatchOptions {
+  /** Fits the detector first, where it has yet to learn: the images that the network was trained on. */
+  train?: EvaluatedDataset | undefined;
   /** Training statistics that images are normalised with; kept in the file, unlike a `transform`. */
   normalize?: Statistics | undefined;
 }
@@ -44,30 +44,31 @@ export interface FitThresholdOptions
  * @throws ERR_DATA for too few images, or scores that are not finite; ERR_ARGUMENT for a detector that was not fitted, for
  *   `calibrate` without labels; what `extract` throws
  * @example
- * const guard = await ood.fitThreshold(model, validation, { score: ood.entropic(), accept: 0.95, normalize: train.statistics });
+ * const score = ood.mahalanobis(); // reads features, and learns from `train`
+ * const guard = await ood.fitThreshold(model, validation, { score, train, accept: 0.95, normalize: train.statistics });
  * const { label, accepted, why } = (await guard.judge(images))[0];
  * await guard.save('guard.safetensors');
  */
 export async function fitThreshold(
   model: EvaluatedModel,
   validation: EvaluatedDataset & { readonly classes?: readonly string[]; readonly shape?: readonly number[] },
-  { normalize, transform, capture, batchSize, signal, onProgress, ...options }: FitThresholdOptions,
+  { train, normalize, transform, capture, head, stages, ...options }: FitThresholdOptions,
 ): Promise<Guard> {
-  checkFitted(options.score);
-  const guarded = { model, transform, capture };
-  using forward = forwardOf(guarded, normalize ?? null);
-  const extracted = await extractWith(forward, validation, {
+  const { score, batchSize, signal, onProgress } = options;
+  if (train === undefined) checkFitted(score);
+  else checkTraining([score], train, undefined);
+  const guarded = { model, transform, capture, head, stages };
+  using network = new GuardedNetwork(guarded, normalize ?? null, score);
+  const batches = {
     ...(batchSize !== undefined && { batchSize }),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
-  });
-  try {
-    const content = await contentOf(extracted, { classes: validation.classes, ...options });
-    return new Guard({ ...content, normalize: normalize ?? null, imageShape: validation.shape ?? null }, guarded);
-  } finally {
-    extracted.logits.dispose();
-    extracted.labels?.dispose();
-  }
+  };
+  if (train !== undefined) await network.fit(train, { ...batches, capture });
+  const content = await network.judged(validation, batches, (arrays, scores) =>
+    contentOf(arrays, scores, { classes: validation.classes, ...options }),
+  );
+  return new Guard({ ...content, normalize: normalize ?? null, imageShape: validation.shape ?? null }, guarded);
 }
 
 /**
@@ -79,25 +80,29 @@ export async function fitThreshold(
  */
 export async function fitThresholdFromArrays(validation: Arrays, options: GuardOptions): Promise<Guard> {
   checkFitted(options.score);
-  return new Guard({ ...(await contentOf(validation, options)), normalize: null, imageShape: null });
+  const scores = await scoresOf(options.score, validation);
+  return new Guard({ ...(await contentOf(validation, scores, options)), normalize: null, imageShape: null });
 }
 
-async function contentOf(arrays: Arrays, { score, calibrate = false, classes, about = {}, ...wanted }: GuardOptions) {
-  const { [score.name]: scores } = await scoreAll([score], arrays);
+async function contentOf(
+  arrays: Arrays,
+  scores: Float64Array,
+  { score, calibrate = false, classes, about = {}, ...wanted }: GuardOptions,
+) {
   return {
     detector: score,
-    threshold: fitThresholdFromScores(scores!, wanted),
+    threshold: fitThresholdFromScores(scores, wanted),
     calibration: calibrate ? await fitTemperature(arrays, { by: calibrate }) : null,
     classes: classes && classes.length > 0 ? [...classes] : null,
     about: { ...about },
   };
 }
 
-function checkFitted(detector: Detector): void {
-  if (learns(detector) && !detector.isFitted)
+function checkFitted(detector: AnyDetector): void {
+  if (isUnfitted(detector))
     throw new IsotorchError(
       'ERR_ARGUMENT',
-      `${detector.name} learns from training images and has not yet: await detector.fit(…) on them first. ` +
+      `${detector.name} learns from training images and has not yet: give \`train\`, or await detector.fit(…) first. ` +
         'Fitting it on the validation images would make these look too familiar, and the threshold too high',
     );
 }

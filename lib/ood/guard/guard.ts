@@ -1,22 +1,23 @@
 // A guard: what stands before a network in production and says which images it should not be asked about. It holds a
 // detector, a threshold with its uncertainty, and what is needed to treat images as in training; all of it is one file.
 
-import { normalize, type Statistics } from '../../data/index.js';
+import type { Statistics } from '../../data/index.js';
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import type { Calibration } from '../calibration/temperature.js';
-import { type Detector, learns } from '../detectors/detector.js';
-import { byName } from '../detectors/registry.js';
-import { type EvaluatedDataset, extractWith } from '../network/extract.js';
-import { type EvaluatedModel, Forward, type ForwardOptions } from '../network/forward.js';
+import { learns } from '../detectors/detector.js';
+import type { LoadDetectorOptions } from '../detectors/file.js';
+import type { AnyDetector } from '../images/imageDetector.js';
+import type { EvaluatedDataset } from '../network/batches.js';
 import type { Threshold } from '../thresholds/threshold.js';
-import { type MakeDetector, readGuard, writeGuard } from './file.js';
+import { readGuard, writeGuard } from './file.js';
+import { type GuardedModel, GuardedNetwork, scoresOf } from './network.js';
 import { type Verdict, verdictsOf } from './verdicts.js';
 
 /** What a guard's file holds. */
 export interface GuardContent {
-  readonly detector: Detector;
+  readonly detector: AnyDetector;
   readonly threshold: Threshold;
   /** What the reported probabilities were calibrated by; null for softmax(logits) as it is. */
   readonly calibration: Calibration | null;
@@ -30,32 +31,22 @@ export interface GuardContent {
   readonly about: Readonly<Record<string, string>>;
 }
 
-/** The network that a guard stands before. */
-export interface GuardedModel extends Pick<ForwardOptions, 'capture'> {
-  readonly model: EvaluatedModel;
-  /** From images to the model's input, in place of `normalize`. Not part of the file. */
-  readonly transform?: ((images: Tensor) => Tensor) | undefined;
-}
-
-export interface LoadGuardOptions extends Partial<GuardedModel> {
-  /** Makes detectors of other names than isotorch's. */
-  readonly makeDetector?: MakeDetector;
-}
+export interface LoadGuardOptions extends Partial<GuardedModel>, Pick<LoadDetectorOptions, 'makeDetector'> {}
 
 /** Images a pass through the network. */
 const BATCH = 256;
 
 export class Guard implements GuardContent {
-  readonly detector: Detector;
+  readonly detector: AnyDetector;
   readonly threshold: Threshold;
   readonly calibration: Calibration | null;
   readonly classes: readonly string[] | null;
   readonly normalize: Statistics | null;
   readonly imageShape: readonly number[] | null;
   readonly about: Readonly<Record<string, string>>;
-  readonly #forward: Forward | undefined;
+  readonly #network: GuardedNetwork | undefined;
 
-  /** Use `fitThreshold` or `Guard.load`. The detector becomes the guard's. */
+  /** Use `fitThreshold` or `Guard.load`. The detector becomes the guard's: `dispose` frees what it has learnt. */
   constructor(content: GuardContent, guarded?: GuardedModel) {
     this.detector = content.detector;
     this.threshold = content.threshold;
@@ -64,7 +55,7 @@ export class Guard implements GuardContent {
     this.normalize = content.normalize;
     this.imageShape = content.imageShape;
     this.about = content.about;
-    this.#forward = guarded && forwardOf(guarded, content.normalize);
+    if (guarded) this.#network = new GuardedNetwork(guarded, content.normalize, content.detector);
   }
 
   /**
@@ -78,28 +69,31 @@ export class Guard implements GuardContent {
   async judge(images: Tensor): Promise<Verdict[]> {
     if (!(images instanceof Tensor))
       throw expected('a Tensor of images [N, channels, height, width]', 'images', images);
-    if (!this.#forward)
+    if (!this.#network)
       throw new IsotorchError(
         'ERR_ARGUMENT',
         'This guard was loaded without a network, so it judges arrays only: Guard.load(path, { model })',
       );
-    const extracted = await extractWith(this.#forward, setOf(images), { batchSize: BATCH });
-    try {
-      return await this.judgeArrays(extracted);
-    } finally {
-      extracted.logits.dispose();
-    }
+    return await this.#network.judged(setOf(images), { batchSize: BATCH }, (arrays, scores) =>
+      this.#verdicts(arrays, scores),
+    );
   }
 
   /**
    * A verdict for each row of numbers that a network has given already. Label and probability are null without logits.
-   * @throws ERR_ARGUMENT for arrays that lack what the detector needs; ERR_SHAPE, ERR_DTYPE
+   * @throws ERR_ARGUMENT for arrays that lack what the detector needs, and a detector that runs the network; ERR_SHAPE,
+   *   ERR_DTYPE
    * @example
    * const verdicts = await guard.judgeArrays(ood.arrays({ logits }));
    */
-  judgeArrays(arrays: Arrays): Promise<Verdict[]> {
-    const { detector, threshold, calibration, classes } = this;
-    return verdictsOf(arrays, { detector, threshold, classes, temperature: calibration?.temperature ?? 1 });
+  async judgeArrays(arrays: Arrays): Promise<Verdict[]> {
+    return await this.#verdicts(arrays, await scoresOf(this.detector, arrays));
+  }
+
+  #verdicts(arrays: Arrays, scores: Float64Array): Promise<Verdict[]> {
+    const { threshold, calibration, classes } = this;
+    const temperature = calibration?.temperature ?? 1;
+    return verdictsOf(arrays, scores, { detector: this.detector.name, threshold, classes, temperature });
   }
 
   /**
@@ -118,30 +112,20 @@ export class Guard implements GuardContent {
    * const guard = await ood.Guard.load('guard.safetensors', { model });
    */
   static async load(path: string, options: LoadGuardOptions = {}): Promise<Guard> {
-    const { model, makeDetector = byName, ...rest } = options;
+    const { model, makeDetector, ...rest } = options;
     const content = await readGuard(path, makeDetector);
     return new Guard(content, model && { model, ...rest });
   }
 
-  /** Frees what the guard holds. The model stays its owner's. */
+  /** Frees what the guard holds, its detector's state too. The model stays its owner's. */
   dispose(): void {
-    this.#forward?.dispose();
+    this.#network?.dispose();
     if (learns(this.detector)) this.detector.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** The network with what comes before it: `transform`, else the normalisation. */
-export function forwardOf({ model, transform, capture }: GuardedModel, statistics: Statistics | null): Forward {
-  if (transform && statistics)
-    throw new IsotorchError('ERR_ARGUMENT', 'Expected either normalize or a transform before the network but got both');
-  return new Forward(model, {
-    capture,
-    transform: statistics ? (images) => normalize(images, statistics) : transform,
-  });
 }
 
 function setOf(images: Tensor): EvaluatedDataset {

@@ -3,8 +3,7 @@
 import { type Tensor, tidy } from '../../tensor/index.js';
 import { type Arrays, rowsOf } from '../arrays/arrays.js';
 import { forChunks } from '../arrays/chunks.js';
-import { type Detector, needed } from '../detectors/detector.js';
-import { scoreAll } from '../evaluate.js';
+import { needed } from '../detectors/detector.js';
 import { percent, type Threshold } from '../thresholds/threshold.js';
 
 export interface Verdict {
@@ -21,7 +20,8 @@ export interface Verdict {
 }
 
 export interface Judgement {
-  readonly detector: Detector;
+  /** The detector's name. */
+  readonly detector: string;
   readonly threshold: Threshold;
   readonly temperature: number;
   readonly classes: readonly string[] | null;
@@ -31,13 +31,12 @@ export interface Judgement {
  * One verdict a row. A score that is NaN or infinite is never accepted: pixels or weights that are no numbers give such
  * scores, and a guard must not wave them through.
  */
-export async function verdictsOf(arrays: Arrays, judgement: Judgement): Promise<Verdict[]> {
+export async function verdictsOf(arrays: Arrays, scores: Float64Array, judgement: Judgement): Promise<Verdict[]> {
   const { detector, threshold, temperature, classes } = judgement;
-  const { [detector.name]: scores } = await scoreAll([detector], arrays);
   const best = arrays.logits ? await bestClasses(arrays, temperature) : null;
-  const reasons = reasonsOf(detector.name, threshold);
+  const reasons = reasonsOf(detector, threshold);
   return Array.from({ length: rowsOf(arrays) }, (_, row) => {
-    const score = scores![row]!;
+    const score = scores[row]!;
     const finite = Number.isFinite(score);
     const accepted = finite && score >= threshold.value;
     const index = best?.classes[row];

@@ -1,24 +1,15 @@
 // Gram matrices: which channels of a stage are active together, held against what training images of the predicted class have
 // shown.
 
-import { expected, IsotorchError } from '../../errors.js';
+import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { Settings, State } from '../detectors/detector.js';
+import type { State } from '../detectors/detector.js';
+import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
 import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
-
-export interface GramOptions {
-  /** Orders p of the Gram matrices. @default [1, 2, 3, 4, 5] */
-  powers?: readonly number[];
-  /** The part of the training images that normalises the stages and is not learnt from: every tenth image. @default 0.1 */
-  validation?: number;
-}
-
-/** In denominators, as the authors have them. */
-const SMALL = 1e-6;
 
 /**
  * `−Σ_ℓ δ_ℓ(x) / (E[δ_ℓ] + 1e-7)`, at most 0. With F = the stage's map [C, H·W], the row sums of its Gram matrix of order p are
@@ -31,28 +22,31 @@ const SMALL = 1e-6;
  * VectorInstitute/gram-ood-detection. Learns without labels, in two passes. A class that no training image was predicted as has
  * the bounds of all images. All in float64 and without C × C matrices: a row sum of F·Fᵀ is F times the sum of F's rows.
  *
- * @throws ERR_ARGUMENT; (fit) ERR_DATA for too few images
+ * @param settings.powers orders p of the Gram matrices. Default [1, 2, 3, 4, 5]
+ * @param settings.validation the part of the training images that normalises the stages and is not learnt from, up to 0.5.
+ *   Default 0.1: every tenth image
+ * @throws ERR_ARGUMENT for settings that are none or out of range; (fit) ERR_DATA for too few images
  * @example await evaluate(model, { id: test, ood: { svhn }, train, transform, scores: [gram()] });
  */
-export function gram(options: GramOptions = {}): FittedImageDetector {
-  return new Gram(options);
+export function gram(settings: DetectorSettings<'gram'> = {}): FittedImageDetector {
+  return new Gram(settings);
 }
 
-class Gram extends LearningDetector {
-  readonly name = 'gram';
-  readonly settings: Settings;
-  readonly #powers: readonly number[];
+/** In denominators, as the authors have them. */
+const SMALL = 1e-6;
+
+/** Of C classes, S row sums in all and L stages. */
+const shapes = { lowest: ['C', 'S'], highest: ['C', 'S'], normalisers: ['L'] } as const;
+
+class Gram extends LearningDetector<keyof typeof shapes> {
+  readonly settings;
+  readonly learnsFrom = [] as const;
   readonly #every: number;
 
-  constructor({ powers = [1, 2, 3, 4, 5], validation = 0.1 }: GramOptions) {
-    super();
-    if (!Array.isArray(powers) || powers.length === 0 || !powers.every((p) => Number.isSafeInteger(p) && p > 0))
-      throw expected('an array of positive whole numbers', 'powers', powers);
-    if (typeof validation !== 'number' || !(validation > 0 && validation <= 0.5))
-      throw expected('a number above 0, at most 0.5', 'validation', validation);
-    this.#powers = [...powers];
-    this.#every = Math.round(1 / validation);
-    this.settings = { powers: [...powers], validation };
+  constructor(settings: DetectorSettings<'gram'>) {
+    super('gram', shapes);
+    this.settings = detectorSettings('gram', settings);
+    this.#every = Math.round(1 / this.settings.validation);
   }
 
   score(images: Tensor, network: Network): Tensor {
@@ -60,7 +54,7 @@ class Gram extends LearningDetector {
       torch.noGrad(() => {
         const state = this.state();
         const deviations = this.#deviations(images, network, state);
-        return deviations.div(state.normalisers!.to(deviations.device).add(1e-7)).sum([1]).neg();
+        return deviations.div(state.normalisers.to(deviations.device).add(1e-7)).sum([1]).neg();
       }),
     );
   }
@@ -88,7 +82,8 @@ class Gram extends LearningDetector {
           'ERR_DATA',
           `${this.name} keeps every ${this.#every}th training image for its normalisers and needs that many: ${training.name} has ${training.size}`,
         );
-      this.replace({ ...bounds, normalisers: tidy(() => sum!.div(count)).keep() });
+      const { lowest, highest } = bounds;
+      this.replace({ lowest: lowest!, highest: highest!, normalisers: tidy(() => sum!.div(count)).keep() });
     } catch (error) {
       for (const tensor of Object.values(bounds)) tensor.dispose();
       throw error;
@@ -145,7 +140,7 @@ class Gram extends LearningDetector {
   #rowSums(map: Tensor): Tensor {
     const F = (map.ndim === 2 ? map.unsqueeze(2) : map.flatten(2)).to('float64');
     return torch.cat(
-      this.#powers.map((p) => {
+      this.settings.powers.map((p) => {
         const power = F.pow(p);
         const sums = power.matmul(power.sum([1]).unsqueeze(2)).squeeze(2);
         return sums.sign().mul(sums.abs().pow(1 / p));
@@ -176,20 +171,7 @@ class Gram extends LearningDetector {
     const deviations = outside.splitWithSizes(widths, 1).map((part) => part.sum([1]));
     return torch.stack(deviations, 1).div(logits.to('float64').softmax(1).amax(1, true));
   }
-
-  protected override problemOf(state: State): string | undefined {
-    return problemOf(state);
-  }
 }
 
 /** The bounds, with those of all images where a class has none. */
 const known = (bounds: Tensor, all: Tensor): Tensor => torch.where(bounds.isinf(), all, bounds);
-
-function problemOf({ lowest, highest, normalisers, ...rest }: State): string | undefined {
-  if (!lowest || !highest || !normalisers || Object.keys(rest).length > 0)
-    return 'it has not the names lowest, highest and normalisers alone';
-  const fits = lowest.ndim === 2 && highest.shape.join() === lowest.shape.join() && normalisers.ndim === 1;
-  return fits
-    ? undefined
-    : `the shapes [${lowest.shape}], [${highest.shape}] and [${normalisers.shape}] of lowest, highest and normalisers do not fit`;
-}

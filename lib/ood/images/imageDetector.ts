@@ -3,7 +3,7 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor, torch } from '../../tensor/index.js';
-import type { Detector, FittedDetector, Settings, State } from '../detectors/detector.js';
+import type { Detector, FittedDetector, Learner, Settings } from '../detectors/detector.js';
 import { type BatchOptions, checkDataset, type EvaluatedDataset, forBatches } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Runner } from '../network/runner.js';
@@ -34,9 +34,9 @@ export interface FitOptions extends BatchOptions {
 }
 
 /** An image detector that learns from training images. */
-export interface FittedImageDetector extends ImageDetector {
-  /** Whether `score` may be called. */
-  readonly isFitted: boolean;
+export interface FittedImageDetector extends ImageDetector, Learner {
+  /** What `fit` reads besides the network. */
+  readonly learnsFrom: readonly 'labels'[];
   /**
    * Learns from known images in few passes, batch by batch, with memory that doesn't grow with their number. A second fit
    * forgets the first; one that fails changes nothing.
@@ -44,11 +44,6 @@ export interface FittedImageDetector extends ImageDetector {
    * @throws ERR_DATA for values that are not finite, or labels that are missing where they are needed; ERR_ABORTED; ERR_SHAPE
    */
   fit(network: Network, training: EvaluatedDataset, options?: FitOptions): Promise<void>;
-  /** What was learnt; the tensors stay the detector's. @throws ERR_ARGUMENT before a fit */
-  state(): State;
-  /** Takes what `state` gave, as copies. @throws ERR_STATE_DICT for other names, shapes or dtypes */
-  load(state: State): void;
-  dispose(): void;
 }
 
 export type AnyDetector = Detector | ImageDetector;
@@ -71,7 +66,6 @@ export function isUnfitted(detector: AnyDetector): detector is FittedDetector | 
 export class ImageScorer {
   readonly name: string;
   readonly #runner: Runner<Tensor>;
-  #parts: Float64Array[] = [];
 
   constructor(detector: ImageDetector, network: Network, { capture = true }: { capture?: boolean | undefined } = {}) {
     this.name = detector.name;
@@ -83,26 +77,14 @@ export class ImageScorer {
     this.#runner = new Runner(network.model, score, { capture, name: `the detector ${detector.name}` });
   }
 
-  /** Scores a batch. */
-  async add(images: Tensor): Promise<void> {
+  /** The scores of a batch. */
+  async score(images: Tensor): Promise<Float64Array> {
     const scores = await this.#runner.run(images);
     try {
-      this.#parts.push((await scores.toArray()) as Float64Array);
+      return (await scores.toArray()) as Float64Array;
     } finally {
       scores.dispose();
     }
-  }
-
-  /** The scores of all batches since the last call. */
-  take(): Float64Array {
-    const scores = new Float64Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
-    let start = 0;
-    for (const part of this.#parts) {
-      scores.set(part, start);
-      start += part.length;
-    }
-    this.#parts = [];
-    return scores;
   }
 
   dispose(): void {
@@ -130,8 +112,20 @@ export async function scoreImages(
 ): Promise<Float64Array> {
   checkDataset(dataset, 'dataset');
   using scorer = new ImageScorer(detector, network, options);
-  await forBatches(dataset, options, ({ images }) => scorer.add(images), network);
-  return scorer.take();
+  const parts: Float64Array[] = [];
+  await forBatches(dataset, options, async ({ images }) => void parts.push(await scorer.score(images)), network);
+  return joined(parts);
+}
+
+/** The scores of batches, one after the other. */
+export function joined(parts: readonly Float64Array[]): Float64Array {
+  const scores = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const part of parts) {
+    scores.set(part, start);
+    start += part.length;
+  }
+  return scores;
 }
 
 function checkScores(result: unknown, rows: number, detector: string): asserts result is Tensor {

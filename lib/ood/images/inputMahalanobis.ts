@@ -1,21 +1,16 @@
 // The Mahalanobis detector with a step on the input, on one layer.
 
-import { expected } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { Settings, State } from '../detectors/detector.js';
+import { type Gaussian, gaussianOf, gaussianShapes, squaredDistance } from '../detectors/mahalanobis.js';
+import { Moments } from '../detectors/moments.js';
+import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
-import { type Gaussian, GaussianFit, gaussianScore } from './gaussian.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
 import { labelsOf } from './labels.js';
 import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
-import { type Perturbation, type PerturbationOptions, perturbation, perturbed } from './perturbation.js';
-
-export interface InputMahalanobisOptions extends PerturbationOptions {
-  /** The path of the module whose result is taken, its mean over the image. @default null: the features of the last layer */
-  layer?: string | null;
-}
+import { perturbed } from './perturbation.js';
 
 /**
  * `max_c −½ (f(x̃) − μ_c)ᵀ Σ⁻¹ (f(x̃) − μ_c)` with class means μ_c and one covariance Σ of the training images (divided by N,
@@ -25,95 +20,67 @@ export interface InputMahalanobisOptions extends PerturbationOptions {
  * Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018
  * (arXiv:1807.03888), eq. 1 to 3. Learns from labelled images in one pass.
  *
- * @throws ERR_ARGUMENT
+ * @param settings.layer the path of the module whose result is taken, its mean over the image. Default null: the features
+ *   of the last layer
+ * @param settings.epsilon ε of the step, for pixels from 0 to 1; 0 takes none and needs no gradient. Default 0.0014
+ * @param settings.std what the transform divides the channels by (`train.statistics.std`), so that ε means the same in each,
+ *   as in the authors' code. Default [1]: ε is in units of the network's input
+ * @throws ERR_ARGUMENT for settings that are none or out of range
  * @example
  * const detector = inputMahalanobis({ epsilon: 0.002, std: train.statistics.std });
  * await evaluate(model, { id: test, ood: { svhn }, train, transform, scores: [detector] });
  */
-export function inputMahalanobis(options: InputMahalanobisOptions = {}): FittedImageDetector {
-  return new InputMahalanobis(options);
+export function inputMahalanobis(settings: DetectorSettings<'input-mahalanobis'> = {}): FittedImageDetector {
+  return new InputMahalanobis(settings);
 }
 
-class InputMahalanobis extends LearningDetector {
-  readonly name = 'input-mahalanobis';
-  readonly settings: Settings;
-  readonly #layer: string | null;
-  readonly #step: Perturbation;
+class InputMahalanobis extends LearningDetector<keyof typeof gaussianShapes> {
+  readonly settings;
+  readonly learnsFrom = ['labels'] as const;
 
-  constructor(options: InputMahalanobisOptions) {
-    super();
-    const { layer = null } = options;
-    if (layer !== null && typeof layer !== 'string') throw expected("a module's path or null", 'layer', layer);
-    this.#layer = layer;
-    this.#step = perturbation(options);
-    this.settings = { layer, ...this.#step };
+  constructor(settings: DetectorSettings<'input-mahalanobis'>) {
+    super('input-mahalanobis', gaussianShapes);
+    this.settings = detectorSettings('input-mahalanobis', settings);
   }
 
   score(images: Tensor, network: Network): Tensor {
     return tidy(() =>
       torch.noGrad(() => {
-        const [state, input] = [this.state(), network.input(images)];
-        const gaussian = gaussianIn((name) => state[name]!.to(input.device));
-        const score = (x: Tensor): Tensor => gaussianScore(this.#features(x, network).features, gaussian);
-        return score(perturbed(network, input, this.#step, (x) => score(x).neg()));
+        const [gaussian, input] = [this.state(), network.input(images)];
+        const half = (x: Tensor): Tensor => halfDistance(this.#features(x, network).features, gaussian);
+        return half(perturbed(network, input, this.settings, half)).neg();
       }),
     );
   }
 
   async fit(network: Network, training: EvaluatedDataset, options: FitOptions = {}): Promise<void> {
-    let fit: GaussianFit | undefined;
-    try {
-      await passThrough(
-        network,
-        training,
-        options,
-        (images) => {
-          const { logits, features } = this.#features(network.input(images), network);
-          return [features, logits] as const;
-        },
-        ([features, { shape }], batch) => {
-          fit ??= new GaussianFit(shape[1]!);
-          fit.add(features, labelsOf(batch, shape[1]!, this.name));
-        },
-      );
-      this.replace({ ...fit!.finish() });
-    } finally {
-      fit?.dispose();
-    }
+    using moments = new Moments();
+    await passThrough(
+      network,
+      training,
+      options,
+      (images) => {
+        const { logits, features } = this.#features(network.input(images), network);
+        return [features, logits] as const;
+      },
+      ([features, { shape }], batch) => moments.add(features, labelsOf(batch, shape[1]!, this.name)),
+    );
+    this.replace(tidy(() => gaussianOf(moments)));
   }
 
   #features(input: Tensor, network: Network): { logits: Tensor; features: Tensor } {
-    if (this.#layer === null) return network.outputs(input);
-    const { logits, stages } = network.stages(input, spatialMean, [this.#layer]);
+    const { layer } = this.settings;
+    if (layer === null) return network.outputs(input);
+    const { logits, stages } = network.stages(input, spatialMean, [layer]);
     return { logits, features: stages[0]! };
-  }
-
-  protected override problemOf(state: State): string | undefined {
-    return problemOf(state);
   }
 }
 
 /** [N, C, …] → [N, C] */
 export const spatialMean = (map: Tensor): Tensor => (map.ndim === 2 ? map.clone() : map.flatten(2).mean([2]));
 
-/** A Gaussian in a state, whose names may have a prefix. */
-export function gaussianIn(part: (name: string) => Tensor): Gaussian {
-  return { shift: part('shift'), whitening: part('whitening'), centres: part('centres') };
-}
-
-/** What is wrong with the shapes of a Gaussian. */
-export function gaussianProblem({ shift, whitening, centres }: Partial<Gaussian>): string | undefined {
-  if (!shift || !whitening || !centres) return 'shift, whitening or centres are missing';
-  const [size, rank] = whitening.shape;
-  const fits =
-    whitening.ndim === 2 && shift.shape.join() === `${size}` && centres.ndim === 2 && centres.shape[1] === rank;
-  return fits
-    ? undefined
-    : `the shapes [${shift.shape}], [${whitening.shape}] and [${centres.shape}] of shift, whitening and centres do not fit`;
-}
-
-function problemOf(state: State): string | undefined {
-  const { shift, whitening, centres, ...rest } = state;
-  const [unknown] = Object.keys(rest);
-  return unknown ? `${unknown} is none of it` : gaussianProblem(state);
+/** ½ min_c (f − μ_c)ᵀ Σ⁺ (f − μ_c): features [N, D] → float64 [N]. */
+export function halfDistance(features: Tensor, { means, whitening }: Gaussian): Tensor {
+  const { device } = features;
+  return squaredDistance(features, { means: means.to(device), whitening: whitening.to(device) }).mul(0.5);
 }

@@ -1,24 +1,22 @@
 // The Mahalanobis detector on every stage of a network, its scores weighed by a logistic regression.
 
-import { expected, IsotorchError } from '../../errors.js';
+import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { Settings, State } from '../detectors/detector.js';
+import type { State } from '../detectors/detector.js';
+import type { Shapes } from '../detectors/learnt.js';
+import { gaussianOf } from '../detectors/mahalanobis.js';
+import { Moments } from '../detectors/moments.js';
+import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Rows } from '../network/rows.js';
-import { GaussianFit, gaussianScore } from './gaussian.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
-import { gaussianIn, gaussianProblem, spatialMean } from './inputMahalanobis.js';
+import { halfDistance, spatialMean } from './inputMahalanobis.js';
 import { labelsOf } from './labels.js';
 import { LearningDetector } from './learningDetector.js';
 import { logisticRegression } from './logisticRegression.js';
 import { passThrough } from './passThrough.js';
-import { type Perturbation, type PerturbationOptions, perturbation, perturbed } from './perturbation.js';
-
-export interface MahalanobisEnsembleOptions extends PerturbationOptions {
-  /** C of the logistic regression: how little its weights are held back. @default 1 */
-  C?: number;
-}
+import { perturbed } from './perturbation.js';
 
 /**
  * `Σ_ℓ w_ℓ·s_ℓ(x̃_ℓ) + b`: the Mahalanobis score `s_ℓ = max_c −½ (f_ℓ − μ_ℓc)ᵀ Σ_ℓ⁻¹ (f_ℓ − μ_ℓc)` of each of the network's stages, f_ℓ the
@@ -32,28 +30,26 @@ export interface MahalanobisEnsembleOptions extends PerturbationOptions {
  *
  * Costs one forward pass, and with ε > 0 a backward and two forward passes for every stage.
  *
- * @throws ERR_ARGUMENT
+ * @param settings.C of the logistic regression, above 0: how little its weights are held back. Default 1
+ * @param settings.epsilon ε of the step, for pixels from 0 to 1; 0 takes none and needs no gradient. Default 0.0014
+ * @param settings.std what the transform divides the channels by (`train.statistics.std`), so that ε means the same in each,
+ *   as in the authors' code. Default [1]: ε is in units of the network's input
+ * @throws ERR_ARGUMENT for settings that are none or out of range
  * @example
  * const validation = { known: held, unknown: noise };
  * await evaluate(model, { id: test, ood: { svhn }, train, validation, transform, scores: [mahalanobisEnsemble({ epsilon: 0 })] });
  */
-export function mahalanobisEnsemble(options: MahalanobisEnsembleOptions = {}): FittedImageDetector {
-  return new MahalanobisEnsemble(options);
+export function mahalanobisEnsemble(settings: DetectorSettings<'mahalanobis-ensemble'> = {}): FittedImageDetector {
+  return new MahalanobisEnsemble(settings);
 }
 
 class MahalanobisEnsemble extends LearningDetector {
-  readonly name = 'mahalanobis-ensemble';
-  readonly settings: Settings;
-  readonly #step: Perturbation;
-  readonly #C: number;
+  readonly settings;
+  readonly learnsFrom = ['labels'] as const;
 
-  constructor(options: MahalanobisEnsembleOptions) {
-    super();
-    const { C = 1 } = options;
-    if (typeof C !== 'number' || !(C > 0 && Number.isFinite(C))) throw expected('a positive number', 'C', C);
-    this.#step = perturbation(options);
-    this.#C = C;
-    this.settings = { C, ...this.#step };
+  constructor(settings: DetectorSettings<'mahalanobis-ensemble'>) {
+    super('mahalanobis-ensemble', shapesOf);
+    this.settings = detectorSettings('mahalanobis-ensemble', settings);
   }
 
   score(images: Tensor, network: Network): Tensor {
@@ -75,19 +71,18 @@ class MahalanobisEnsemble extends LearningDetector {
         'ERR_ARGUMENT',
         `${this.name} has learnt ${state.weights!.shape[0]} stages but the network has ${paths.length}: ${paths.join(', ')}`,
       );
-    const score = (map: Tensor, stage: number): Tensor =>
-      gaussianScore(
-        spatialMean(map),
-        gaussianIn((name) => state[`${stage}.${name}`]!.to(map.device)),
-      );
+    const score = (map: Tensor, stage: number): Tensor => {
+      const [means, whitening] = [state[`${stage}.means`]!, state[`${stage}.whitening`]!];
+      return halfDistance(spatialMean(map), { means, whitening }).neg();
+    };
     const at = (x: Tensor, path: string, stage: number): Tensor =>
       network.stages(x, (map) => score(map, stage), [path]).stages[0]!;
     const scores =
-      this.#step.epsilon === 0
+      this.settings.epsilon === 0
         ? network.stages(input, (map, path) => score(map, paths.indexOf(path))).stages
         : paths.map((path, stage) =>
             at(
-              perturbed(network, input, this.#step, (x) => at(x, path, stage).neg()),
+              perturbed(network, input, this.settings, (x) => at(x, path, stage).neg()),
               path,
               stage,
             ),
@@ -104,16 +99,16 @@ class MahalanobisEnsemble extends LearningDetector {
         for (const name of ['weights', 'bias']) learnt[name]!.dispose();
         Object.assign(learnt, weights);
       }
-      this.replace(learnt);
     } catch (error) {
       for (const tensor of Object.values(learnt)) tensor.dispose();
       throw error;
     }
+    this.replace(learnt);
   }
 
   /** The Gaussians of all stages, with equal weights; kept. */
   async #gaussians(network: Network, training: EvaluatedDataset, options: FitOptions): Promise<Record<string, Tensor>> {
-    const fits: GaussianFit[] = [];
+    const fits: Moments[] = [];
     try {
       await passThrough(
         network,
@@ -126,7 +121,7 @@ class MahalanobisEnsemble extends LearningDetector {
         ([{ shape }, ...stages], batch) => {
           const labels = labelsOf(batch, shape[1]!, this.name);
           stages.forEach((features, stage) => {
-            fits[stage] ??= new GaussianFit(shape[1]!);
+            fits[stage] ??= new Moments();
             fits[stage].add(features, labels);
           });
         },
@@ -137,12 +132,12 @@ class MahalanobisEnsemble extends LearningDetector {
           bias: torch.zeros([1], { dtype: 'float64' }).keep(),
         };
         fits.forEach((fit, stage) => {
-          for (const [name, tensor] of Object.entries(fit.finish())) learnt[`${stage}.${name}`] = tensor.keep();
+          for (const [name, tensor] of Object.entries(gaussianOf(fit))) learnt[`${stage}.${name}`] = tensor.keep();
         });
         return learnt;
       });
     } finally {
-      for (const fit of fits) fit.dispose();
+      for (const fit of fits) fit[Symbol.dispose]();
     }
   }
 
@@ -168,7 +163,7 @@ class MahalanobisEnsemble extends LearningDetector {
         try {
           const kind = (count: number, value: number) => torch.full([count], value, { dtype: 'float64' });
           const positive = torch.cat([kind(counts[0], 1), kind(counts[1], 0)]);
-          const { weights, bias } = logisticRegression(scores, positive, this.#C);
+          const { weights, bias } = logisticRegression(scores, positive, this.settings.C);
           return { weights: weights.keep(), bias: bias.keep() };
         } finally {
           scores.dispose();
@@ -178,24 +173,14 @@ class MahalanobisEnsemble extends LearningDetector {
       rows.dispose();
     }
   }
-
-  protected override problemOf(state: State): string | undefined {
-    return problemOf(state);
-  }
 }
 
-function problemOf({ weights, bias, ...rest }: State): string | undefined {
-  if (weights?.ndim !== 1 || bias?.shape.join() !== '1') return 'weights [L] or bias [1] are missing';
-  for (let stage = 0; stage < weights.shape[0]!; stage++) {
-    const wrong = gaussianProblem({
-      shift: rest[`${stage}.shift`]!,
-      whitening: rest[`${stage}.whitening`]!,
-      centres: rest[`${stage}.centres`]!,
-    });
-    if (wrong) return `${wrong} of stage ${stage}`;
-  }
-  const count = Object.keys(rest).length;
-  return count === 3 * weights.shape[0]!
-    ? undefined
-    : `there are ${count} tensors of stages for ${weights.shape[0]} weights`;
+/** Those of as many stages as there are tensors of. */
+function shapesOf(state: State): Shapes {
+  const stages = Math.max(1, Math.floor((Object.keys(state).length - 2) / 2));
+  const ofStages = Array.from({ length: stages }, (_, stage) => [
+    [`${stage}.means`, ['K', `D${stage}`]],
+    [`${stage}.whitening`, [`D${stage}`, `D${stage}`]],
+  ]);
+  return { weights: [`${stages}`], bias: ['1'], ...Object.fromEntries(ofStages.flat()) };
 }

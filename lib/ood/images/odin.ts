@@ -1,14 +1,9 @@
 // ODIN: temperature and a step on the input, for any network with a softmax.
 
-import { expected } from '../../errors.js';
 import { tidy, torch } from '../../tensor/index.js';
+import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { ImageDetector } from './imageDetector.js';
-import { type PerturbationOptions, perturbation, perturbed } from './perturbation.js';
-
-export interface OdinOptions extends PerturbationOptions {
-  /** T: divides the logits, in the step and in the score. @default 1000 */
-  temperature?: number;
-}
+import { perturbed } from './perturbation.js';
 
 /**
  * ODIN: `max_j softmax(z(x̃) / T)_j` with `x̃ = x − ε·sign(−∇ₓ log softmax(z(x) / T)_ŷ) / std`, ŷ = argmax z(x): the step raises the
@@ -17,24 +12,26 @@ export interface OdinOptions extends PerturbationOptions {
  * Liang et al., ICLR 2018 (arXiv:1706.02690), eq. 1 and 2. The authors choose T and ε on unknown images; the defaults here are
  * theirs for DenseNet on CIFAR-10, which OpenOOD keeps.
  *
- * @throws ERR_ARGUMENT
+ * @param settings.temperature T, above 0: divides the logits, in the step and in the score. Default 1000
+ * @param settings.epsilon ε of the step, for pixels from 0 to 1; 0 takes none and needs no gradient. Default 0.0014
+ * @param settings.std what the transform divides the channels by (`train.statistics.std`), so that ε means the same in each,
+ *   as in the authors' code. Default [1]: ε is in units of the network's input
+ * @throws ERR_ARGUMENT for settings that are none or out of range
  * @example
  * await evaluate(model, { id: test, ood: { svhn }, transform, scores: [odin({ std: train.statistics.std })] });
  */
-export function odin(options: OdinOptions = {}): ImageDetector {
-  const { temperature = 1000 } = options;
-  if (typeof temperature !== 'number' || !(temperature > 0 && Number.isFinite(temperature)))
-    throw expected('a positive number', 'temperature', temperature);
-  const step = perturbation(options);
+export function odin(settings: DetectorSettings<'odin'> = {}): ImageDetector {
+  const own = detectorSettings('odin', settings);
+  const { temperature } = own;
   return {
     name: 'odin',
-    settings: { temperature, ...step },
+    settings: own,
     needs: ['network'],
     score: (images, network) =>
       tidy(() =>
         torch.noGrad(() => {
           const input = network.input(images);
-          const moved = perturbed(network, input, step, (x) => {
+          const moved = perturbed(network, input, own, (x) => {
             const logits = network.logits(x).div(temperature);
             return logits.logSoftmax(1).gather(1, logits.argmax(1, true)).neg();
           });

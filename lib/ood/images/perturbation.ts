@@ -2,32 +2,19 @@
 // unknown ones. Liang et al., "Enhancing The Reliability of Out-of-distribution Image Detection in Neural Networks", ICLR 2018
 // (arXiv:1706.02690), eq. 2; Lee et al., NeurIPS 2018 (arXiv:1807.03888), eq. 3.
 
-import { expected, IsotorchError } from '../../errors.js';
+import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
 import type { Network } from '../network/network.js';
 
-export interface PerturbationOptions {
-  /** ε, in units of pixel values from 0 to 1. 0 takes no step and needs no gradient. @default 0.0014 */
-  epsilon?: number;
+/** How far a step goes. */
+export interface Step {
+  /** ε, in units of pixel values from 0 to 1. 0 takes no step and needs no gradient. */
+  readonly epsilon: number;
   /**
    * The standard deviations that the transform divides the channels by, so that ε means the same in each of them, as in the
-   * authors' code. `train.statistics.std` has them. @default [1]: ε is in units of the network's input
+   * authors' code (`train.statistics.std`). [1]: ε is in units of the network's input.
    */
-  std?: readonly number[];
-}
-
-export interface Perturbation {
-  readonly epsilon: number;
   readonly std: readonly number[];
-}
-
-/** With defaults. @throws ERR_ARGUMENT */
-export function perturbation({ epsilon = 0.0014, std = [1] }: PerturbationOptions): Perturbation {
-  if (typeof epsilon !== 'number' || !(epsilon >= 0 && Number.isFinite(epsilon)))
-    throw expected('a number of 0 or more', 'epsilon', epsilon);
-  if (!Array.isArray(std) || std.length === 0 || !std.every((value) => value > 0 && Number.isFinite(value)))
-    throw expected('an array of positive numbers, one a channel', 'std', std);
-  return { epsilon, std: [...std] };
 }
 
 /**
@@ -39,7 +26,7 @@ export function perturbation({ epsilon = 0.0014, std = [1] }: PerturbationOption
 export function perturbed(
   network: Network,
   input: Tensor,
-  { epsilon, std }: Perturbation,
+  { epsilon, std }: Step,
   loss: (input: Tensor) => Tensor,
 ): Tensor {
   if (epsilon === 0) return input;

@@ -1,15 +1,8 @@
 // RankFeat: known and unknown images differ in the strongest direction of their feature maps, so it is taken out.
 
-import { expected } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { ImageDetector } from './imageDetector.js';
-
-export interface RankFeatOptions {
-  /** Paths of the stages; the logits are averaged over them. @default the network's last two, blocks 3 and 4 of a ResNet */
-  stages?: readonly string[];
-  /** Steps of the power iteration that finds the direction; 0 for the exact decomposition, which is slower. @default 0 */
-  iterations?: number;
-}
 
 /**
  * `log Σ_c exp(z_c)` with z the mean over the stages of the logits that the network gives once a stage's map X [C, H·W] has lost
@@ -19,16 +12,18 @@ export interface RankFeatOptions {
  * and section 3.2, with T = 1. Its power iteration takes 20 steps; here it begins with the map's longest row, not at random, so
  * that scores can be repeated.
  *
- * @throws ERR_ARGUMENT
+ * @param settings.stages paths of the stages. Default null: the network's last two, blocks 3 and 4 of a ResNet
+ * @param settings.iterations steps of the power iteration that finds the direction; 0 for the exact decomposition, which is
+ *   slower. Default 0
+ * @throws ERR_ARGUMENT for settings that are none or out of range
  * @example rankFeat({ stages: ['layer3', 'layer4'], iterations: 20 })
  */
-export function rankFeat({ stages, iterations = 0 }: RankFeatOptions = {}): ImageDetector {
-  if (!Number.isSafeInteger(iterations) || iterations < 0) throw expected('a whole number', 'iterations', iterations);
-  if (stages !== undefined && !(Array.isArray(stages) && stages.length > 0))
-    throw expected("an array of modules' paths such as ['layer3', 'layer4']", 'stages', stages);
+export function rankFeat(settings: DetectorSettings<'rankfeat'> = {}): ImageDetector {
+  const own = detectorSettings('rankfeat', settings);
+  const { stages, iterations } = own;
   return {
     name: 'rankfeat',
-    settings: { stages: stages ?? null, iterations },
+    settings: own,
     needs: ['network'],
     score: (images, network) =>
       tidy(() =>

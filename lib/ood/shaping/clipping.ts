@@ -3,12 +3,10 @@
 
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
-import { forChunks, type TrainingArrays } from '../arrays/chunks.js';
 import { percentiles } from '../arrays/percentiles.js';
-import { needed } from '../detectors/detector.js';
-import { type ShapingSettings, shapingSpecs } from '../detectors/names.js';
-import { settled } from '../detectors/settings.js';
-import { type FittedShaping, LearntShaping } from './shaping.js';
+import type { Pass } from '../detectors/fitted.js';
+import { type ShapingSettings, shapingSettings } from '../detectors/names.js';
+import { type FittedShaping, fittedShaping } from './shaping.js';
 
 /**
  * min(f, c), with c a percentile of all activations of the training images.
@@ -24,16 +22,16 @@ import { type FittedShaping, LearntShaping } from './shaping.js';
  * await detector.fit(training);
  */
 export function react(settings: ShapingSettings<'react'> = {}): FittedShaping {
-  const own = settled('react', shapingSpecs.react, settings);
-  return new LearntShaping({
+  const own = shapingSettings('react', settings);
+  return fittedShaping({
     name: 'react',
     settings: own,
     shapes: { clip: [] },
-    learn: async (training) => {
-      const [clip] = await activationPercentiles(training, [own.percentile], 'react');
+    async learn(pass) {
+      const [clip] = await activationPercentiles(pass, [own.percentile]);
       return { clip: clip! };
     },
-    formula: (features, { clip }) => features.clampMax(clip.to(features.dtype)),
+    shape: (features, { clip }) => features.clampMax(clip.to(features.dtype)),
   });
 }
 
@@ -52,21 +50,21 @@ export function react(settings: ShapingSettings<'react'> = {}): FittedShaping {
  * @example shaped(vra({ below: 'zero' }), energy());
  */
 export function vra(settings: ShapingSettings<'vra'> = {}): FittedShaping {
-  const own = settled('vra', shapingSpecs.vra, settings);
+  const own = shapingSettings('vra', settings);
   if (own.high < own.low)
     throw new IsotorchError(
       'ERR_ARGUMENT',
       `Expected vra’s high not below its low, received ${own.high} and ${own.low}`,
     );
-  return new LearntShaping({
+  return fittedShaping({
     name: 'vra',
     settings: own,
     shapes: { low: [], high: [] },
-    learn: async (training) => {
-      const [low, high] = await activationPercentiles(training, [own.low, own.high], 'vra');
+    async learn(pass) {
+      const [low, high] = await activationPercentiles(pass, [own.low, own.high]);
       return { low: low!, high: high! };
     },
-    formula: (features, state) => {
+    shape: (features, state) => {
       const [low, high] = [state.low.to(features.dtype), state.high.to(features.dtype)];
       const cut = features.clampMax(high);
       return own.below === 'clip' ? cut.clampMin(low) : torch.where(features.lt(low), 0, cut);
@@ -75,14 +73,7 @@ export function vra(settings: ShapingSettings<'vra'> = {}): FittedShaping {
 }
 
 /** Percentiles of the activations of all images and units together. float64 [] each */
-async function activationPercentiles(
-  training: TrainingArrays,
-  wanted: readonly number[],
-  name: string,
-): Promise<Tensor[]> {
-  const values = await percentiles(
-    (use) => forChunks(training, (chunk) => use(needed(chunk, ['features'], name).features)),
-    wanted,
-  );
+async function activationPercentiles(pass: Pass<'features'>, wanted: readonly number[]): Promise<Tensor[]> {
+  const values = await percentiles((use) => pass(({ features }) => use(features)), wanted);
   return values.map((value) => torch.tensor(value, { dtype: 'float64' }));
 }

@@ -2,8 +2,7 @@
 // scales them by how much the largest make of the sum. Nothing is learnt. They are made for activations after a ReLU.
 
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { type ShapingName, type ShapingSettings, shapingSpecs } from '../detectors/names.js';
-import { settled } from '../detectors/settings.js';
+import { type ShapingName, type ShapingSettings, shapingSettings } from '../detectors/names.js';
 import { checkFeatures, type Shaping } from './shaping.js';
 
 /**
@@ -17,7 +16,7 @@ import { checkFeatures, type Shaping } from './shaping.js';
  * @example shaped(ashB(), energy()); // 'energy+ash-b'
  */
 export function ashB(settings: ShapingSettings<'ash-b'> = {}): Shaping {
-  return pruning('ash-b', settled('ash-b', shapingSpecs['ash-b'], settings), (_, kept, { all, count }) =>
+  return pruning('ash-b', shapingSettings('ash-b', settings), (_, kept, { all, count }) =>
     torch.where(kept(), all.div(count), 0),
   );
 }
@@ -30,9 +29,7 @@ export function ashB(settings: ShapingSettings<'ash-b'> = {}): Shaping {
  * @example shaped(ashP({ percentile: 65 }), energy());
  */
 export function ashP(settings: ShapingSettings<'ash-p'> = {}): Shaping {
-  return pruning('ash-p', settled('ash-p', shapingSpecs['ash-p'], settings), (features, kept) =>
-    torch.where(kept(), features, 0),
-  );
+  return pruning('ash-p', shapingSettings('ash-p', settings), (features, kept) => torch.where(kept(), features, 0));
 }
 
 /**
@@ -44,7 +41,7 @@ export function ashP(settings: ShapingSettings<'ash-p'> = {}): Shaping {
  * @example shaped(ashS(), energy());
  */
 export function ashS(settings: ShapingSettings<'ash-s'> = {}): Shaping {
-  return pruning('ash-s', settled('ash-s', shapingSpecs['ash-s'], settings), (features, kept, sums) =>
+  return pruning('ash-s', shapingSettings('ash-s', settings), (features, kept, sums) =>
     torch.where(kept(), scaled(features, sums), 0),
   );
 }
@@ -59,9 +56,7 @@ export function ashS(settings: ShapingSettings<'ash-s'> = {}): Shaping {
  * @example shaped(scale(), energy()); // 'energy+scale'
  */
 export function scale(settings: ShapingSettings<'scale'> = {}): Shaping {
-  return pruning('scale', settled('scale', shapingSpecs.scale, settings), (features, _, sums) =>
-    scaled(features, sums),
-  );
+  return pruning('scale', shapingSettings('scale', settings), (features, _, sums) => scaled(features, sums));
 }
 
 /** float64 [N, 1], and how many activations are kept. */

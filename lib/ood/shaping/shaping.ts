@@ -4,8 +4,10 @@
 import { expected } from '../../errors.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
 import { arrays } from '../arrays/arrays.js';
-import { type FittedDetector, needed, type Settings } from '../detectors/detector.js';
-import { Learner, type LearnerInit, type Shapes, type StateOf } from '../detectors/learner.js';
+import type { TrainingArrays } from '../arrays/chunks.js';
+import { type Learner, needed, type Settings } from '../detectors/detector.js';
+import { type Pass, passOver } from '../detectors/fitted.js';
+import { type Learned, Learnt, type LearntInit } from '../detectors/learnt.js';
 
 export interface Shaping {
   /** Short, of lower-case letters, digits and `-`: the part after the `+` in a shaped detector's name. */
@@ -22,9 +24,10 @@ export interface Shaping {
 }
 
 /** A shaping that learns from features of training images. */
-export interface FittedShaping
-  extends Shaping,
-    Pick<FittedDetector, 'isFitted' | 'fit' | 'state' | 'load' | 'dispose'> {}
+export interface FittedShaping extends Shaping, Learner {
+  /** As a detector learns, from features alone. */
+  fit(training: TrainingArrays): Promise<void>;
+}
 
 export function shapingLearns(shaping: Shaping): shaping is FittedShaping {
   return 'fit' in shaping;
@@ -36,25 +39,35 @@ export function checkFeatures(features: Tensor, shaping: string): void {
   needed(arrays({ features }), ['features'], shaping);
 }
 
-export interface LearntShapingInit<S extends Shapes> extends LearnerInit<S> {
+export interface ShapingRecipe<S extends string> extends LearntInit<S> {
   readonly settings: Settings;
-  /** Called in a scope, without recording gradients, with the state on the features' device. */
-  readonly formula: (features: Tensor, state: StateOf<S>) => Tensor;
+  /** Gives what is to be learnt, whose tensors are taken over. */
+  learn(pass: Pass<'features'>): Promise<Learned<S>>;
+  /** Called in a scope, without recording gradients, with what was learnt on the features' device. */
+  shape(features: Tensor, learnt: Learned<S>): Tensor;
 }
 
-/** A fitted shaping from what is its own: what it learns and how it shapes. */
-export class LearntShaping<S extends Shapes> extends Learner<S> implements FittedShaping {
-  readonly settings: Settings;
-  readonly #formula: LearntShapingInit<S>['formula'];
+/** The shaping that a recipe describes. */
+export function fittedShaping<const S extends string>(recipe: ShapingRecipe<S>): FittedShaping {
+  return new RecipeShaping(recipe);
+}
 
-  constructor(init: LearntShapingInit<S>) {
-    super(init);
-    this.settings = init.settings;
-    this.#formula = init.formula;
+class RecipeShaping<S extends string> extends Learnt<S> implements FittedShaping {
+  readonly settings: Settings;
+  readonly #recipe: ShapingRecipe<S>;
+
+  constructor(recipe: ShapingRecipe<S>) {
+    super(recipe.name, recipe.shapes);
+    this.settings = recipe.settings;
+    this.#recipe = recipe;
+  }
+
+  async fit(training: TrainingArrays): Promise<void> {
+    this.replace(await this.#recipe.learn(passOver(training, ['features'], this.name)));
   }
 
   shape(features: Tensor): Tensor {
     checkFeatures(features, this.name);
-    return tidy(() => torch.noGrad(() => this.#formula(features, this.fitting({ features }))));
+    return tidy(() => torch.noGrad(() => this.#recipe.shape(features, this.on(features.device))));
   }
 }

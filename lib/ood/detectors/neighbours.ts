@@ -126,15 +126,14 @@ function largest(similarities: Tensor, count: number): Candidates {
   }
   // Group j holds columns j, j + groups, j + 2 · groups …, so that maxima are taken of whole rows at once.
   const groups = Math.floor(columns / perGroup);
-  const grouped = similarities.narrow(1, 0, groups * perGroup).view([rows, perGroup, groups]);
-  const chosen = grouped.amax([1]).topk(count, 1, true, false).indices.unsqueeze(1).expand([rows, perGroup, count]);
-  const firsts = torch.arange(perGroup, { device: similarities.device }).mul(groups).view([1, perGroup, 1]);
-  const rest = torch.arange(groups * perGroup, columns, { device: similarities.device });
-  const values = torch.cat(
-    [grouped.gather(2, chosen).view([rows, -1]), similarities.narrow(1, groups * perGroup, rest.shape[0]!)],
-    1,
-  );
-  const places = torch.cat([chosen.add(firsts).view([rows, -1]), rest.expand([rows, -1])], 1);
-  const top = values.topk(count, 1, true, false);
-  return { values: top.values, columns: places.gather(1, top.indices) };
+  const [inGroups, inChosen] = [groups * perGroup, perGroup * count];
+  const grouped = similarities.narrow(1, 0, inGroups).view([rows, perGroup, groups]);
+  const chosen = grouped.amax([1]).topk(count, 1, true, false).indices;
+  const members = grouped.gather(2, chosen.unsqueeze(1).expand([rows, perGroup, count])).view([rows, inChosen]);
+  const { values, indices } = torch
+    .cat([members, similarities.narrow(1, inGroups, columns - inGroups)], 1)
+    .topk(count, 1, true, false);
+  const member = indices.div(count, { roundingMode: 'floor' }).mul_(groups);
+  const column = member.add_(chosen.gather(1, indices.remainder(count)));
+  return { values, columns: torch.where(indices.lt(inChosen), column, indices.add(inGroups - inChosen)) };
 }
