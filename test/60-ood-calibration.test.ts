@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { calibrationError, likelihood } from '../lib/ood/calibration/objectives.js';
-import { type Arrays, arrays, fitTemperature } from '../lib/ood/index.js';
+import { type Arrays, arrays, ece, fitTemperature, predictions } from '../lib/ood/index.js';
 import { memory, torch } from '../lib/tensor/index.js';
 
 interface Case {
@@ -32,6 +32,32 @@ async function withArrays<T>(logits: number[][], labels: number[], use: (heldOut
   using y = torch.tensor(labels, { dtype: 'int64' });
   return await use(arrays({ name: 'held-out', logits: z, labels: y }));
 }
+
+describe('the calibration error', () => {
+  it('has bins (lo, hi] with edges b / bins, in chunks of tensors as of plain numbers', async () => {
+    // Largest probabilities that are 1/2, 1/3, … to the last bit, on the edges of many numbers of bins, and others beside.
+    const onEdges = [2, 3, 4, 5, 6, 8, 10, 15].map((classes) =>
+      Array.from({ length: 16 }, (_, c) => (c < classes ? 0 : -800)),
+    );
+    torch.manualSeed(5);
+    using random = torch.randn([60, 16], { dtype: 'float64' });
+    const logits = [...onEdges, ...onEdges, ...(random.tolist() as number[][])];
+    const labels = logits.map((_, i) => (i * 5) % 4);
+    const { confidence, correct, n } = predictions({ logits: logits.flat() }, labels);
+    expect(Array.from(confidence.subarray(0, 4))).toEqual([1 / 2, 1 / 3, 1 / 4, 1 / 5]);
+    for (let bins = 1; bins <= 30; bins++) {
+      let error = 0;
+      for (let b = 0; b < bins; b++) {
+        const inside = [...confidence.keys()].filter(
+          (i) => confidence[i]! > b / bins && confidence[i]! <= (b + 1) / bins,
+        );
+        error += Math.abs(inside.reduce((sum, i) => sum + correct[i]! - confidence[i]!, 0)) / n;
+      }
+      expect(ece(predictions({ logits: logits.flat() }, labels), bins)).toBeCloseTo(error, 12);
+      expect(await withArrays(logits, labels, (heldOut) => calibrationError(heldOut, 1, bins))).toBeCloseTo(error, 12);
+    }
+  });
+});
 
 describe('by likelihood', () => {
   it.each(golden.map((each) => [each.name, each] as const))("finds SciPy's temperature: %s", async (_, each) => {

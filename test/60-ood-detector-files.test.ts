@@ -14,12 +14,25 @@ import { convNet } from '../lib/models/index.js';
 import { nearest } from '../lib/nearest.js';
 import { type Arrays, arrays } from '../lib/ood/arrays/arrays.js';
 import { affineHead } from '../lib/ood/arrays/head.js';
-import { type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
+import { type Detector, type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
 import { loadDetector, loadDetectorFile, saveDetector } from '../lib/ood/detectors/file.js';
-import { detectorNames, detectorSpecs, parseDetector, shapingNames, shapingSpecs } from '../lib/ood/detectors/names.js';
+import {
+  detectorNames,
+  detectorSpecs,
+  parseDetector,
+  type ShapingEntry,
+  shapingNames,
+  shapingSpecs,
+} from '../lib/ood/detectors/names.js';
 import { byName } from '../lib/ood/detectors/registry.js';
 import { rangeOf, type SettingSpecs, settled } from '../lib/ood/detectors/settings.js';
-import { type AnyDetector, isUnfitted, looksAtArrays, looksAtNetwork } from '../lib/ood/images/imageDetector.js';
+import {
+  type AnyDetector,
+  type ImageDetector,
+  isUnfitted,
+  looksAtArrays,
+  looksAtNetwork,
+} from '../lib/ood/images/imageDetector.js';
 import { Network } from '../lib/ood/network/network.js';
 import { memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { damage, randomFrom } from './support/checkpoints.js';
@@ -83,6 +96,18 @@ describe('names', () => {
       ...Object.fromEntries(spec.shapings.map((shaping) => [shaping.name, shaping.settings])),
     });
     expect(byName(detector.name, detector.settings).settings).toEqual(detector.settings);
+  });
+
+  it('have types that say which kind of detector they make', () => {
+    const [odin, knn, shaped] = [byName('odin'), byName('knn', { k: 3 }), byName('energy+react')];
+    const kinds: [ImageDetector, FittedDetector, Detector] = [odin, knn, shaped];
+    expect(kinds.map((detector) => [looksAtNetwork(detector), learns(detector)])).toEqual([
+      [true, false],
+      [false, true],
+      [false, true],
+    ]);
+    // @ts-expect-error a setting of another detector
+    expect(() => byName('knn', { dimension: 3 })).toThrow(/Unknown setting of knn/);
   });
 
   it.each(all)('%s reads, learns and is set as the table says', (name) => {
@@ -165,6 +190,23 @@ describe('names', () => {
     expect(() => settled('x', specs, { normalise: 1 })).toThrow(/true or false/);
     expect(() => settled('x', specs, { bank: 0 })).toThrow(/a whole number \(1 or more\), or null/);
     expect(rangeOf({})).toBe('a number');
+  });
+
+  it('stand in docs/detectors.md with their settings and defaults, and what they learn from', () => {
+    const rows = readFileSync(resolve(import.meta.dirname, '../docs/detectors.md'), 'utf8').match(/^\| `.*$/gm)!;
+    for (const [name, { settings, fitsOn }] of Object.entries<ShapingEntry>({ ...detectorSpecs, ...shapingSpecs })) {
+      const row = rows.find((each) => each.split('|')[1]!.includes(`\`${name}\``)) ?? `no ${name}`;
+      for (const [key, { default: value }] of Object.entries(settings))
+        expect(row.replaceAll('`', '')).toContain(
+          `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+        );
+      if (name in detectorSpecs)
+        expect([name, / train\b/.test(row), / held-out: /.test(row)]).toEqual([
+          name,
+          fitsOn === 'train',
+          fitsOn === 'validation',
+        ]);
+    }
   });
 
   it('of settings are no names of shapings, which would stand in the same place', () => {
@@ -264,6 +306,7 @@ describe('files', () => {
 
   it.each<[string, Parameters<typeof changed>[0], string, RegExp]>([
     ['no texts', (_, texts) => texts.clear(), 'ERR_FORMAT', /isotorch.format/],
+    ['no version of isotorch', (_, texts) => texts.delete('isotorch.package'), 'ERR_FORMAT', /isotorch.package/],
     ['another format', (_, texts) => texts.set('isotorch.format', 'x'), 'ERR_FORMAT', /its format is x/],
     ['a later version', (_, texts) => texts.set('isotorch.version', '2'), 'ERR_FORMAT', /newer isotorch/],
     ['a name that is none', (_, texts) => texts.set('isotorch.detector', 'dise'), 'ERR_FORMAT', /did you mean dice/],

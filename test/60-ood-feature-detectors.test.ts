@@ -321,7 +321,7 @@ describe('edges', () => {
       expect(make().fit(set)).rejects.toMatchObject({ code: 'ERR_DATA', message: expect.stringContaining(text) });
     await refusal(() => knn({ k: 41 }), train, 'at least k = 41 images in the bank, received 40');
     await refusal(() => nnguide({ k: 5, fraction: 0.1 }), train, 'received 4');
-    await refusal(she, { ...train, labels: train.labels!.zerosLike() }, 'none of 1, 2, 3');
+    await refusal(she, { ...train, labels: train.labels!.zerosLike() }, 'none of classes 1, 2, 3');
     await refusal(() => vim({ dimension: 6 }), narrowed(train, 0, 1), 'no residual');
     await refusal(mahalanobis, { ...train, labels: train.labels!.sub(1) }, 'received -1');
     await expect(vim({ dimension: 12 }).fit(train)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });

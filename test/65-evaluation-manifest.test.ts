@@ -64,6 +64,20 @@ describe('a good manifest', () => {
     ]);
   });
 
+  it('names modules of the network where a detector looks at them', () => {
+    const { detectors } = read(
+      minimal.replace(
+        '[mps]',
+        '[rankfeat: { stages: [a.0, b] }, input-mahalanobis: { layer: a.1 }, rankfeat: { stages: null }]',
+      ),
+    );
+    expect(detectors.map(({ label }) => label)).toEqual([
+      'rankfeat(stages=a.0+b)',
+      'input-mahalanobis(layer=a.1)',
+      'rankfeat',
+    ]);
+  });
+
   it('can be short: the known set follows from what is trained, `all` takes every detector', () => {
     const { id, out, detectors } = read(
       'name: a\nood: { far: [kmnist] }\ndetectors: all\ntrain: { data: mnist, losses: [isomax], classes: [0, 1] }\n',
@@ -204,6 +218,9 @@ describe('a bad manifest', () => {
     [minimal.replace('[mps]', '[knn: { k: null }]'), ['4:23 detectors[0].knn.k: a whole number of 1 or more']],
     [minimal.replace('[mps]', '[residual: { dimension: 0 }, mps]'), ['4:36 detectors[0].residual.dimension: a whole']],
     [minimal.replace('[mps]', '[gram: { powers: [1, 0] }]'), ['4:33 detectors[0].gram.powers[1]: a whole number']],
+    [minimal.replace('[mps]', '[rankfeat: { stages: block1 }]'), ['4:33 detectors[0].rankfeat.stages: a list, each']],
+    [minimal.replace('[mps]', '[input-mahalanobis: { layer: [a] }]'), ['detectors[0].input-mahalanobis.layer: a name']],
+    [minimal.replace('[mps]', '[gram: { validation: 0.6 }]'), ['detectors[0].gram.validation: a number']],
     [minimal.replace('[mps]', '[vim]'), ['4:13 detectors[0]: a detector that works on some of the networks']],
   ])('%j', (text, expected) => {
     const found = mistakesOf(text);

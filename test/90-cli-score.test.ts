@@ -130,6 +130,31 @@ describe('a run', () => {
   });
 });
 
+describe('--score', () => {
+  beforeAll(() => cpSync(join(folder, 'run'), join(folder, 'scores'), { recursive: true }));
+  const refit = (name: string) => score(['scores', ...names, ...device, '--refit', '--score', name]);
+
+  it.each(['mahalanobis', 'mds+react', 'odin', 'knn'])('%s is fitted on the run’s own images', async (name) => {
+    const fresh = await refit(name);
+    const lines = linesOf(fresh.stdout);
+    expect(lines.filter(({ accepted }) => accepted).length).toBeGreaterThanOrEqual(8);
+    expect(lines[0]!.why).toContain(`score ${name} at least`);
+    expect(fresh.stderr.includes(`Fitting ${name} on the run's training images`)).toBe(name !== 'odin');
+    const guard = await ood.Guard.load(join(folder, 'scores', 'guard.safetensors'));
+    expect(guard.detector.name).toBe(name);
+    if (name === 'odin') expect(guard.detector.settings).toMatchObject({ std: guard.normalize!.std });
+    guard.dispose();
+    expect(await score(['scores', ...names, ...device])).toEqual({ ...fresh, stderr: '' });
+  });
+
+  it.each([
+    ['vim', /distance head/],
+    ['kl-matching', /learns from held-out images, and those of a run are for the threshold/],
+  ])('%s is refused with a reason', async (name, why) => {
+    expect(await refit(name)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(why) });
+  });
+});
+
 describe('a stream', () => {
   it('answers each path on standard input before the next one comes', async () => {
     let sent = 0;
@@ -186,7 +211,7 @@ describe('trouble', () => {
     [['run'], /name files to judge/],
     [['run', 'a.png', '--weights', 'x.pt'], /--weights goes with --guard/],
     [['--guard', 'g.safetensors', 'a.png', '--accept', '0.9'], /the one of --guard is as it is/],
-    [['run', 'a.png', '--score', 'odin'], /mps, es, mds/],
+    [['run', 'a.png', '--score', 'odn'], /Unknown detector "odn": did you mean odin\? \(there are mps, es, mds/],
     [['run', 'a.png', '--accept', '1.5'], /fraction/],
   ])('%j is wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await score(args, { env: { LIBTORCH: '/nowhere' } });
@@ -213,6 +238,6 @@ describe('trouble', () => {
     expect(own.stdout).toBe(run.stdout);
     expect(own.code).toBe(run.code);
     const text = readFileSync(join(folder, 'run', 'guard.safetensors'), 'latin1');
-    expect(text).toMatch(/isotorch.*guard 1/s);
+    expect(text).toMatch(/isotorch detector.*guard\.threshold/s);
   });
 });

@@ -1,6 +1,8 @@
 // Reads numbers and lists from the command line, with errors that name the option.
 
 import { InvalidArgumentError } from 'commander';
+import { IsotorchError } from '../errors.js';
+import { parseDetector } from '../ood/detectors/names.js';
 
 /** For options that take a whole number of at least `least`. */
 export function whole(least: number): (text: string) => number {
@@ -26,6 +28,16 @@ export function share(text: string): number {
   if (text.trim() === '' || !(value >= 0 && value < 1))
     throw new InvalidArgumentError('Expected a fraction from 0 to below 1, such as 0.05.');
   return value;
+}
+
+/** For options that take a detector's name, such as `es` or `energy+react`. */
+export function detector(text: string): string {
+  try {
+    parseDetector(text);
+  } catch (error) {
+    throw error instanceof IsotorchError ? new InvalidArgumentError(`${error.message}.`) : error;
+  }
+  return text;
 }
 
 /** For options that take classes: `0,1,2`, `0-6` or both. */

@@ -8,6 +8,7 @@ import type { RunLabels } from '../report/index.js';
 import { Tensor, tidy } from '../tensor/index.js';
 import { type Arrays, rowsOf } from './arrays/arrays.js';
 import { forChunks } from './arrays/chunks.js';
+import { checkLabels } from './arrays/labels.js';
 import type { Detector } from './detectors/detector.js';
 import { entropic, maxProbability, minDistance } from './detectors/logitScores.js';
 import { Evaluation, type ScoredSet } from './evaluation.js';
@@ -171,13 +172,7 @@ export function accuracyOf({ name, logits, labels }: Arrays): number | null {
   if (logits === null || labels === null) return null;
   const [count, classes] = logits.shape;
   return tidy(() => {
-    const [lowest, highest] = [labels.amin().item(), labels.amax().item()];
-    if (labels.numel() !== count || lowest < 0 || highest >= classes!)
-      throw new IsotorchError(
-        'ERR_DATA',
-        `${name}: expected one label an image, from 0 to ${classes! - 1} as the model has ${classes} classes, ` +
-          `received ${labels.numel()} from ${lowest} to ${highest} for ${count} images`,
-      );
+    checkLabels(labels, classes!, name, count!);
     return logits.argmax(1).eq(labels).sum().item() / count!;
   });
 }

@@ -116,6 +116,9 @@ export {
   type FitOptions,
   type FittedImageDetector,
   type ImageDetector,
+  isUnfitted,
+  looksAtArrays,
+  looksAtNetwork,
   scoreImages,
 } from './images/imageDetector.js';
 export { inputMahalanobis } from './images/inputMahalanobis.js';

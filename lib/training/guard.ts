@@ -11,7 +11,7 @@ import type { Module } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { type Experiment, makeModel, readWeights, resolveTrained } from './experiment.js';
-import type { ModelName, ScoreName } from './names.js';
+import type { ModelName } from './names.js';
 import { RunDirectory } from './runDirectory.js';
 
 /** A run, or a guard's file with the weights that it was fitted to; without weights it judges arrays only. */
@@ -27,8 +27,11 @@ export type Guarded =
 export interface OpenGuardOptions {
   /** @default 0.95, or what the run's guard was fitted for */
   readonly accept?: number | undefined;
-  /** @default the one that goes with the loss: mps for SoftMax, es for IsoMax, mds for IsoMax+, mmles for DisMax */
-  readonly score?: ScoreName | undefined;
+  /**
+   * Any name of `ood.byName`, with its default settings. One that learns is fitted on the images that the run was trained on.
+   * @default the one that goes with the loss: mps for SoftMax, es for IsoMax, mds for IsoMax+, mmles for DisMax
+   */
+  readonly score?: string | undefined;
   /** Fit the run's guard anew. */
   readonly refit?: boolean | undefined;
   readonly device?: Device | undefined;
@@ -40,8 +43,8 @@ export interface OpenGuardOptions {
  * A guard that is ready to judge. A run's is read from its `guard.safetensors`; where there is none, or with `refit`, it is
  * fitted on the run's validation images and saved there.
  *
- * @throws ERR_ARGUMENT when the run's guard is for another score or share than asked for; ERR_DATA for a run without
- *   validation images; ERR_STATE_DICT for a guard that was fitted to other weights; what `Guard.load` and `fitThreshold` throw
+ * @throws ERR_ARGUMENT when the run's guard is for another score or share than asked for, and for a score that learns from
+ *   held-out images, which are those of the threshold; ERR_DATA for a run without validation images; ERR_STATE_DICT for a guard that was fitted to other weights; what `Guard.load` and `fitThreshold` throw
  * @example
  * const guard = await training.openGuard({ run: 'runs/c10', checkpoint: 'last' });
  * const verdicts = await guard.judge(images);
@@ -102,6 +105,8 @@ async function fitGuard(
       `The run in ${guarded.run} was trained without validation images, and a threshold must not be fitted on the images ` +
         'that were trained on. Fit a guard on others with ood.fitThreshold, and name it with --guard',
     );
+  const detector = detectorOf(score ?? losses.byName(experiment.loss).score, statistics);
+  if (ood.isUnfitted(detector)) log?.(`Fitting ${detector.name} on the run's training images`);
   log?.(`Fitting the threshold on the run's validation images`);
   const loaded = await data.load(experiment.data, { split: 'train', device, ...(log && { log }) });
   const known = experiment.classes ? loaded.onlyClasses(experiment.classes) : loaded;
@@ -110,7 +115,8 @@ async function fitGuard(
     const model = makeModel({ ...experiment, seed: 0 }, held, device);
     await loadInto(model, weights);
     const guard = await ood.fitThreshold(model, held, {
-      score: ood.byName(score ?? losses.byName(experiment.loss).score),
+      score: detector,
+      train: rest,
       ...(accept !== undefined && { accept }),
       normalize: statistics,
       capture: false,
@@ -122,6 +128,19 @@ async function fitGuard(
   } finally {
     for (const set of new Set([loaded, known, held, rest])) set.dispose();
   }
+}
+
+/** With its default settings, but for the deviations that the run's images were divided by. */
+function detectorOf(name: string, { std }: data.Statistics): ood.AnyDetector {
+  const spec = ood.parseDetector(name);
+  const entry: ood.DetectorEntry = ood.detectorSpecs[spec.name];
+  if (entry.fitsOn === 'validation')
+    throw new IsotorchError(
+      'ERR_ARGUMENT',
+      `${name} learns from held-out images, and those of a run are for the threshold. Choose another score, or fit a guard with ` +
+        'ood.fitThreshold on images of your own, and name it with --guard',
+    );
+  return ood.byName(name, 'std' in entry.settings ? { std } : {});
 }
 
 async function loadInto(model: Module, weights: string): Promise<void> {

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import type { LossName } from '../../losses/index.js';
 import type { Guarded } from '../../training/guard.js';
-import { lossNames, type ModelName, modelNames, type ScoreName, scoreNames } from '../../training/names.js';
-import { share, whole } from '../arguments.js';
+import { lossNames, type ModelName, modelNames } from '../../training/names.js';
+import { detector, share, whole } from '../arguments.js';
 import { exitCodes, Failed, Interrupted } from '../failure.js';
 import { batched, pathsOf } from '../inputs.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -18,7 +18,7 @@ interface ScoreFlags {
   loss: LossName;
   checkpoint: 'last' | 'best';
   accept?: number;
-  score?: ScoreName;
+  score?: string;
   refit?: boolean;
   batchSize: number;
   device?: string;
@@ -38,8 +38,10 @@ Files are images (PNG, made to fit the network in size and channels), IDX images
 standard input, one a line.
 
 A run's threshold is in guard.safetensors of its directory; where there is none yet, it is fitted on the
-images that the training held out, for the score that goes with the loss. Without a run, --guard names the
-file, and --weights the network's weights unless all files are arrays.
+images that the training held out, for the score that goes with the loss, or any of --score: mahalanobis,
+energy+react, odin and all others of docs/detectors.md; what has to learn learns from the run's training
+images. Without a run, --guard names the file, and --weights the network's weights unless all files are
+arrays.
 
 Exit codes: 0 all accepted, 1 some rejected, 2 error (wrong usage, a file that can't be read, an output that
 was closed early), 130 interrupted.
@@ -62,9 +64,7 @@ export function scoreCommand(): Command {
     .addOption(new Option('--loss <name>', 'with --weights: loss').choices(lossNames).default('isomax'))
     .addOption(new Option('--checkpoint <name>', 'which weights of the run').choices(['last', 'best']).default('last'))
     .option('--accept <share>', "share of known images to accept, when a run's guard is fitted (default: 0.95)", share)
-    .addOption(
-      new Option('--score <name>', "score, when a run's guard is fitted (default: the loss's)").choices(scoreNames),
-    )
+    .option('--score <name>', "detector, when a run's guard is fitted (default: the loss's)", detector)
     .option('--refit', "fit the run's guard anew")
     .option('--batch-size <n>', 'images judged at a time', whole(1), 64)
     .option('--device <name>', 'cpu, cuda, cuda:1, … (default: the accelerator, else cpu)')

@@ -19,13 +19,13 @@ import {
   type Field,
   list,
   named,
+  nameShape,
   number,
   optional,
   orNull,
   record,
   refine,
   type Shape,
-  text,
 } from './shapes.js';
 
 export interface DetectorSchemas {
@@ -146,8 +146,6 @@ function fieldsOf(schemas: SettingSpecs): Record<string, Field<Setting>> {
   return Object.fromEntries(fields);
 }
 
-const modulePath = text('the path of a module of the network');
-
 function settingShape(schema: SettingSpec): Shape<Setting> {
   switch (schema.kind) {
     case 'number':
@@ -159,8 +157,8 @@ function settingShape(schema: SettingSpec): Shape<Setting> {
     case 'numbers':
       return list(number(schema.item));
     case 'path':
-      return orNull(modulePath);
+      return orNull(nameShape);
     case 'paths':
-      return orNull(list(modulePath));
+      return orNull(list(nameShape));
   }
 }

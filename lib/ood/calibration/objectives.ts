@@ -1,10 +1,10 @@
 // What a temperature is judged by: the mean negative log-likelihood of held-out labels, with its slope and curvature, and the
 // expected calibration error. In float64 and in chunks, so that a million images take the memory of a few thousand.
 
-import { tidy, torch } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { forChunks, type TrainingArrays } from '../arrays/chunks.js';
 import { needed } from '../detectors/detector.js';
+import { addGaps } from '../metrics/calibration.js';
 
 export interface Likelihood {
   /** −mean ln p_y */
@@ -47,25 +47,12 @@ export async function likelihood(arrays: TrainingArrays, beta: number): Promise<
  */
 export async function calibrationError(arrays: Arrays, temperature: number, bins: number): Promise<number> {
   const gaps = new Float64Array(bins);
-  const edges = tidy(() =>
-    torch.tensor(
-      Array.from({ length: bins - 1 }, (_, i) => (i + 1) / bins),
-      { dtype: 'float64' },
-    ),
-  );
-  try {
-    const n = await forChunks(arrays, (chunk) => {
-      const { logits, labels } = needed(chunk, ['logits', 'labels'], 'calibration');
-      const z = logits.to('float64');
-      const confidence = z.div(temperature).softmax(1).amax(1);
-      const gap = z.argmax(1).eq(labels).to('float64').sub(confidence);
-      const sums = torch.bincount(torch.bucketize(confidence, edges.to(z.device)), gap, bins);
-      (sums.toArraySync() as Float64Array).forEach((sum, bin) => {
-        gaps[bin]! += sum;
-      });
-    });
-    return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / n;
-  } finally {
-    edges.dispose();
-  }
+  const n = await forChunks(arrays, (chunk) => {
+    const { logits, labels } = needed(chunk, ['logits', 'labels'], 'calibration');
+    const z = logits.to('float64');
+    const confidence = z.div(temperature).softmax(1).amax(1);
+    const right = z.argmax(1).eq(labels).to('uint8');
+    addGaps(gaps, confidence.toArraySync() as Float64Array, right.toArraySync() as Uint8Array);
+  });
+  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / n;
 }

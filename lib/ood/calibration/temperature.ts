@@ -6,6 +6,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { tidy } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { forChunks } from '../arrays/chunks.js';
+import { checkLabels } from '../arrays/labels.js';
 import { needed } from '../detectors/detector.js';
 import { mostLikelyBeta } from './mostLikely.js';
 import { calibrationError, likelihood } from './objectives.js';
@@ -97,13 +98,7 @@ const hopeless = ({ name }: Arrays, where: string): IsotorchError =>
 async function checkHeldOut(arrays: Arrays): Promise<number> {
   return await forChunks(arrays, (chunk, start) => {
     const { logits, labels } = needed(chunk, ['logits', 'labels'], 'calibration');
-    const classes = logits.shape[1]!;
-    const [lowest, highest] = tidy(() => [labels.amin().item(), labels.amax().item()]);
-    if (lowest < 0 || highest >= classes)
-      throw new IsotorchError(
-        'ERR_DATA',
-        `${arrays.name}: expected labels from 0 to ${classes - 1}, received ${lowest} to ${highest}`,
-      );
+    checkLabels(labels, logits.shape[1]!, arrays.name);
     const bad = tidy(() => logits.isfinite().all(1).logicalNot().nonzero());
     if (bad.shape[0]! > 0)
       throw new IsotorchError(

@@ -123,6 +123,7 @@ export async function loadDetectorFile(path: string, options: LoadDetectorOption
         `expected version ${VERSION} of the format, received ${text('version').slice(0, 60)}; use a newer isotorch`,
       );
 
+    const isotorch = text('package');
     const names = partNames(text('parts'));
     if (names === null) throw bad('expected a JSON array of names as the text isotorch.parts');
     const texts = split(new Map([...file.metadata].filter(([key]) => !key.startsWith('isotorch.'))), names);
@@ -135,7 +136,7 @@ export async function loadDetectorFile(path: string, options: LoadDetectorOption
     const detector = restored(() => makeDetector(text('detector'), settings as Settings), tensors.detector!, bad);
     const parts = names.map((name) => [name, { texts: texts[name]!, tensors: tensors[name]! }] as const);
     for (const [, part] of parts) for (const tensor of Object.values(part.tensors)) taken.add(tensor);
-    return { detector, parts: Object.fromEntries(parts), isotorch: text('package') };
+    return { detector, parts: Object.fromEntries(parts), isotorch };
   } finally {
     for (const tensor of file.values()) if (!taken.has(tensor)) tensor.dispose();
   }

@@ -113,13 +113,3 @@ function checkFinite(values: Tensor, expects: string, set: string, start: number
   const row = start + Number(bad.select(0, 0).item());
   throw new IsotorchError('ERR_DATA', `${expects} but row ${row} of ${set} has NaN or an infinity`);
 }
-
-/** @throws ERR_DATA for labels that are no class */
-export function checkLabels(labels: Tensor, classes: number, learner: string): void {
-  const [lowest, highest] = [Number(labels.amin().item()), Number(labels.amax().item())];
-  if (lowest < 0 || highest >= classes)
-    throw new IsotorchError(
-      'ERR_DATA',
-      `${learner}: expected labels from 0 to ${classes - 1}, as many as the logits have classes, received ${lowest} to ${highest}`,
-    );
-}

@@ -1,9 +1,9 @@
 // KL matching: does the network's distribution over the classes look like that of any class it knows?
 
-import { torch } from '../../tensor/index.js';
-import { ClassSums } from './classSums.js';
+import { tidy, torch } from '../../tensor/index.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
+import { Moments } from './moments.js';
 
 /** The smallest normal double: where a mean has underflowed to 0, its divergence is large and not infinite. */
 const smallest = 2 ** -1022;
@@ -32,9 +32,13 @@ export function klMatching(): FittedDetector {
     learnsFrom: ['logits'],
     shapes: { means: ['C', 'C'] },
     async learn(pass) {
-      using sums = new ClassSums();
-      await pass(({ logits }) => sums.add(logits.to('float64').softmax(1), logits.argmax(1), logits.shape[1]!));
-      return { means: sums.means() };
+      using moments = new Moments(false);
+      let classes = 0;
+      await pass(({ logits }) => {
+        classes = logits.shape[1]!;
+        moments.add(logits.to('float64').softmax(1), logits.argmax(1));
+      });
+      return tidy(() => ({ means: moments.allMeans(classes) }));
     },
     score: ({ logits }, { means }) => {
       const p = logits.to('float64').softmax(1);

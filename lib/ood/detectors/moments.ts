@@ -5,6 +5,9 @@
 
 import { IsotorchError } from '../../errors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import type { Need } from '../arrays/arrays.js';
+import { checkLabels } from '../arrays/labels.js';
+import type { Needed } from './detector.js';
 import type { Pass } from './fitted.js';
 
 /** Rows at a time: 16 MiB of float64 at 1024 features, which the caches like better than more. */
@@ -64,6 +67,15 @@ export class Moments {
   /** Class means [K, D] of the K classes that have rows. */
   classMeans(): Tensor {
     return this.present(this.offsets!).add(this.origin!);
+  }
+
+  /** The same of the classes 0 to `classes` − 1 [classes, D]; 0 for those without rows. */
+  allMeans(classes: number): Tensor {
+    const means = this.classMeans();
+    const present = this.counts!.nonzero().flatten();
+    return torch
+      .zeros([classes, means.shape[1]!], { dtype: 'float64', device: means.device })
+      .indexCopy_(0, present, means);
   }
 
   /** Mean of all rows [D]. */
@@ -126,6 +138,37 @@ export async function learnMean(pass: Pass<'features'>): Promise<{ mean: Tensor 
   using moments = new Moments(false);
   await pass(({ features }) => moments.add(features), MOMENTS_ROWS);
   return tidy(() => ({ mean: moments.mean() }));
+}
+
+/** Which rows are of images classified rightly: int64 [R]. */
+export const rightRows = (logits: Tensor, labels: Tensor): Tensor => logits.argmax(1).eq(labels).nonzero().flatten();
+
+/**
+ * The mean of some rows (features or logits) by class, over the images that are classified rightly: float64 [C, D].
+ * @throws ERR_DATA for labels that are no class, and for classes without such images, naming them
+ */
+export async function meansOfRight<L extends Need>(
+  pass: Pass<L | 'logits' | 'labels'>,
+  rowsOf: (chunk: Needed<L | 'logits' | 'labels'>) => Tensor,
+  learner: string,
+): Promise<Tensor> {
+  using moments = new Moments(false);
+  let classes = 0;
+  await pass((chunk) => {
+    const { logits, labels } = chunk as Needed<'logits' | 'labels'>;
+    classes = logits.shape[1]!;
+    checkLabels(labels, classes, learner);
+    const right = rightRows(logits, labels);
+    if (right.shape[0]! > 0) moments.add(rowsOf(chunk).indexSelect(0, right), labels.indexSelect(0, right));
+  }, MOMENTS_ROWS);
+  const missing = moments.emptyClasses(classes);
+  if (missing.length > 0)
+    throw new IsotorchError(
+      'ERR_DATA',
+      `${learner}: expected training images of every class that are classified rightly; there are none of ` +
+        `${missing.length === 1 ? 'class' : 'classes'} ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ' …' : ''}`,
+    );
+  return tidy(() => moments.classMeans());
 }
 
 /** One more than the largest label. */

@@ -1,11 +1,10 @@
 // OpenMax: an image whose logits lie unusually far from the mean logits of the classes that it resembles is none of them.
 // For each class the largest distances of its training images to their mean are modelled as a Weibull tail (weibull.ts).
 
-import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
-import { ClassSums } from './classSums.js';
 import type { FittedDetector } from './detector.js';
-import { checkLabels, fittedDetector, type Pass } from './fitted.js';
+import { fittedDetector, type Pass } from './fitted.js';
+import { meansOfRight, rightRows } from './moments.js';
 import { type DetectorSettings, detectorSettings } from './names.js';
 import { fitTail, offset, type WeibullTail } from './weibull.js';
 
@@ -42,7 +41,7 @@ export function openMax(settings: DetectorSettings<'openmax'> = {}): FittedDetec
     learnsFrom: ['logits', 'labels'],
     shapes: { means: ['C', 'C'], smallest: ['C'], location: ['C'], scale: ['C'] },
     async learn(pass) {
-      const means = await meansOfRight(pass, name);
+      const means = await meansOfRight(pass, ({ logits }) => logits, name);
       const tails = await tailsOf(pass, means, own.tail);
       const column = (key: keyof WeibullTail) =>
         torch.tensor(
@@ -87,31 +86,11 @@ function likelihood(distance: Tensor, tails: Readonly<Record<keyof WeibullTail, 
   return torch.where(scale.eq(0), y.gt(0).to('float64'), fitted);
 }
 
-/** Which images are classified rightly. bool [N] */
-const right = (logits: Tensor, labels: Tensor): Tensor => logits.argmax(1).eq(labels);
-
-async function meansOfRight(pass: Pass<'logits' | 'labels'>, name: string): Promise<Tensor> {
-  using sums = new ClassSums();
-  await pass(({ logits, labels }) => {
-    const [classes, those] = [logits.shape[1]!, right(logits, labels).nonzero().squeeze(1)];
-    checkLabels(labels, classes, name);
-    sums.add(logits.indexSelect(0, those).to('float64'), labels.indexSelect(0, those), classes);
-  });
-  const without = sums.counts().flatMap((count, label) => (count === 0 ? [label] : []));
-  if (without.length > 0)
-    throw new IsotorchError(
-      'ERR_DATA',
-      `${name}: expected training images of every class that are classified rightly; there are none of ` +
-        `${without.length === 1 ? 'class' : 'classes'} ${without.slice(0, 10).join(', ')}${without.length > 10 ? ' …' : ''}`,
-    );
-  return sums.means();
-}
-
 /** The largest distances of each class to its mean are kept while the images pass. */
 async function tailsOf(pass: Pass<'logits' | 'labels'>, means: Tensor, size: number): Promise<WeibullTail[]> {
   const largest = Array.from({ length: means.shape[0]! }, (): number[] => []);
   await pass(({ logits, labels }) => {
-    const those = right(logits, labels).nonzero().squeeze(1);
+    const those = rightRows(logits, labels);
     const classes = labels.indexSelect(0, those);
     const distances = logits.indexSelect(0, those).to('float64').sub(means.indexSelect(0, classes)).norm(2, [1]);
     const [of, values] = [classes, distances].map((tensor) => tensor.to('cpu').toArraySync()) as [

@@ -106,7 +106,11 @@ const shapings: { readonly [N in ShapingName]: (settings: ShapingSettings<N>) =>
  */
 export function byName<N extends DetectorName>(name: N, settings?: DetectorSettings<N>): DetectorOf<N>;
 export function byName(name: `${string}+${string}`, settings?: unknown): Detector;
-export function byName(name: string, settings?: unknown): AnyDetector;
+// For names that are known when the program runs; of those that the compiler knows only the right ones will do.
+export function byName<S extends string>(
+  name: S & (string extends S ? unknown : never),
+  settings?: unknown,
+): AnyDetector;
 export function byName(name: string, settings: unknown = {}): AnyDetector {
   const spec = parseDetector(name, settings);
   const make = detectors[spec.name] as (settings: unknown) => AnyDetector;

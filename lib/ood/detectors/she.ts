@@ -1,10 +1,8 @@
 // Simplified Hopfield energy: how much an image is like the stored pattern of the class that it is predicted to be.
 
-import { IsotorchError } from '../../errors.js';
-import { tidy } from '../../tensor/index.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { Moments } from './moments.js';
+import { meansOfRight } from './moments.js';
 
 /**
  * SHE: ⟨f, S_ŷ⟩, with ŷ = argmax z and S_c the mean feature of the training images of class c that are predicted as c.
@@ -27,23 +25,7 @@ export function she(): FittedDetector {
     needs: ['features', 'logits'],
     learnsFrom: ['features', 'logits', 'labels'],
     shapes: { patterns: ['C', 'D'] },
-    async learn(pass) {
-      using moments = new Moments(false);
-      let classes = 0;
-      await pass(({ features, logits, labels }) => {
-        classes = logits.shape[1]!;
-        const right = logits.argmax(1).eq(labels).nonzero().flatten();
-        if (right.shape[0]! > 0) moments.add(features.indexSelect(0, right), labels.indexSelect(0, right));
-      });
-      const missing = moments.emptyClasses(classes);
-      if (missing.length > 0)
-        throw new IsotorchError(
-          'ERR_DATA',
-          'she: expected correctly predicted training images of every class but there are none of ' +
-            `${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ` and ${missing.length - 10} more` : ''}`,
-        );
-      return tidy(() => ({ patterns: moments.classMeans() }));
-    },
+    learn: async (pass) => ({ patterns: await meansOfRight(pass, ({ features }) => features, 'she') }),
     score: ({ features, logits }, { patterns }) => patterns.indexSelect(0, logits.argmax(1)).mul_(features).sum(1),
   });
 }

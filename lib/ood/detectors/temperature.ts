@@ -2,9 +2,10 @@
 // never changes which class is the largest, only how far the probabilities lie apart, and that differs between images.
 
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import { checkLabels } from '../arrays/labels.js';
 import { mostLikelyBeta } from '../calibration/mostLikely.js';
 import type { Detector, FittedDetector } from './detector.js';
-import { checkLabels, fittedDetector } from './fitted.js';
+import { fittedDetector } from './fitted.js';
 import { doubles, logitDetector } from './logitScores.js';
 import { type DetectorSettings, detectorSettings } from './names.js';
 

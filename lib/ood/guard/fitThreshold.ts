@@ -30,7 +30,10 @@ export interface GuardOptions extends ThresholdOptions {
 }
 
 export interface FitThresholdOptions extends GuardOptions, Omit<GuardedModel, 'model'>, BatchOptions {
-  /** Fits the detector first, where it has yet to learn: the images that the network was trained on. */
+  /**
+   * Fits the detector first, where it has yet to learn: the images that the network was trained on, or for `temp-scale` and
+   * `kl-matching` held-out ones that are not in `validation`.
+   */
   train?: EvaluatedDataset | undefined;
   /** Training statistics that images are normalised with; kept in the file, unlike a `transform`. */
   normalize?: Statistics | undefined;

@@ -63,7 +63,7 @@ class InputMahalanobis extends LearningDetector<keyof typeof gaussianShapes> {
         const { logits, features } = this.#features(network.input(images), network);
         return [features, logits] as const;
       },
-      ([features, { shape }], batch) => moments.add(features, labelsOf(batch, shape[1]!, this.name)),
+      ([features, { shape }], batch) => moments.add(features, labelsOf(batch, shape[1]!, this.name, features)),
     );
     this.replace(tidy(() => gaussianOf(moments)));
   }

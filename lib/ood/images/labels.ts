@@ -2,18 +2,13 @@
 
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
+import { checkLabels } from '../arrays/labels.js';
 import type { Batch } from '../network/batches.js';
 
-/** int64 [N], each a class of the model. @throws ERR_DATA */
-export function labelsOf({ images, labels }: Batch, classes: number, detector: string): Tensor {
+/** int64 [N], each a class of the model, beside what was computed of the images. @throws ERR_DATA */
+export function labelsOf({ images, labels }: Batch, classes: number, detector: string, { device }: Tensor): Tensor {
   if (labels === null)
     throw new IsotorchError('ERR_DATA', `${detector} learns from labelled images, and these have no labels`);
-  const [lowest, highest] = [labels.amin().item(), labels.amax().item()];
-  if (labels.numel() !== images.shape[0] || lowest < 0 || highest >= classes)
-    throw new IsotorchError(
-      'ERR_DATA',
-      `Expected one label an image, from 0 to ${classes - 1} as the model has ${classes} classes, received ` +
-        `${labels.numel()} from ${lowest} to ${highest} for ${images.shape[0]} images`,
-    );
-  return labels.to('int64');
+  checkLabels(labels, classes, detector, images.shape[0]!);
+  return labels.to({ dtype: 'int64', device });
 }

@@ -119,7 +119,7 @@ class MahalanobisEnsemble extends LearningDetector {
           return [logits, ...stages] as const;
         },
         ([{ shape }, ...stages], batch) => {
-          const labels = labelsOf(batch, shape[1]!, this.name);
+          const labels = labelsOf(batch, shape[1]!, this.name, stages[0]!);
           stages.forEach((features, stage) => {
             fits[stage] ??= new Moments();
             fits[stage].add(features, labels);

@@ -46,15 +46,21 @@ export function accuracy({ correct, n }: Predictions): number {
  */
 export function ece({ confidence, correct, n }: Predictions, bins = 15): number {
   if (!Number.isSafeInteger(bins) || bins < 1) throw expected('a positive integer', 'bins', bins);
-  const gaps = new Float64Array(bins); // Σ correct − Σ confidence of each bin
-  for (let i = 0; i < n; i++) {
+  const gaps = new Float64Array(bins);
+  addGaps(gaps, confidence, correct);
+  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / n;
+}
+
+/** Adds Σ correct − Σ confidence of each equal bin (lo, hi], with edges b / bins, to `gaps`, one number a bin. */
+export function addGaps(gaps: Float64Array, confidence: ArrayLike<number>, correct: ArrayLike<number>): void {
+  const bins = gaps.length;
+  for (let i = 0; i < confidence.length; i++) {
     let bin = Math.min(Math.ceil(confidence[i]! * bins), bins) - 1;
-    // The product may round across an edge; the edges are b / bins. Rows may add up to a little over 1: the last bin's.
+    // The product may round across an edge. Rows may add up to a little over 1: the last bin's.
     if (confidence[i]! <= bin / bins) bin--;
     else if (bin + 1 < bins && confidence[i]! > (bin + 1) / bins) bin++;
     gaps[bin]! += correct[i]! - confidence[i]!;
   }
-  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / n;
 }
 
 /** Negative log-likelihood: mean of −ln p(label), in nats. Infinite where a true class was given probability 0. */
