@@ -75,12 +75,14 @@ def use(tensors):
       what: `the same with mmap, against torch.load with mmap`,
       ours: loadMapped,
       peer: python(`use(torch.load(${file('large.pt')}, weights_only=True, mmap=True))`),
+      pairs: 15,
     },
     {
       name: 'safetensors',
       what: `loadSafetensors of ${mebibytes} MiB with mmap, and the sum of all numbers, against Python's load_file, which maps too`,
       ours: async () => use(await files.loadSafetensors(path('large.safetensors'), { mmap: true })),
       peer: withPackage(`use(safetensors.torch.load_file(${file('large.safetensors')}))`),
+      pairs: 15,
     },
     {
       name: 'safetensors-read',
@@ -93,6 +95,7 @@ def use(tensors):
       what: `saveTorch of ${mebibytes} MiB, flushed to the disk, against torch.save, which leaves that to the system`,
       ours: () => files.saveTorch(path('saved.pt'), large),
       peer: python(`torch.save(large, ${file('saved-by-python.pt')})`, makeLarge),
+      pairs: 7,
     },
     {
       name: 'many-small',

@@ -2,8 +2,9 @@
 
 import type { Report, Row } from '../compare.js';
 import type { Peer } from '../peer.js';
+import { oodDetectors } from './oodDetectors.js';
 import { oodMetrics } from './oodMetrics.js';
 
 export async function ood(peer: Peer | undefined, report: Report): Promise<Row[]> {
-  return [...(await oodMetrics(peer, report))];
+  return [...(await oodMetrics(peer, report)), ...(await oodDetectors(peer, report))];
 }

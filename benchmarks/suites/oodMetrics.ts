@@ -99,7 +99,7 @@ export async function oodMetrics(peer: Peer | undefined, report: Report): Promis
           },
           python: { setup: scores(20_000) + loops, statement: `loop(${loop})` },
           pairs: 7,
-          seconds: 0.05,
+          seconds: 0.25,
           unit: 's',
         },
         peer,

@@ -2,8 +2,8 @@
 // until they are written to. The mapping is private: what is written to a tensor stays in this process. As in Python, a file
 // that is cut off while it is mapped ends the process, since the system has nothing to give for its pages.
 
-import { type Tensor, tidy, torch } from '../tensor/index.js';
-import { type ByteSource, checkInside } from './source.js';
+import { type Tensor, torch } from '../tensor/index.js';
+import type { ByteSource } from './source.js';
 
 /**
  * Which parts of a mapping are the storages of a file, by the mapping's identity: saving a tensor saves its storage, and that
@@ -41,13 +41,10 @@ export class MappedFile implements Disposable {
     return this.bytes.narrow(0, start, length);
   }
 
-  /** The file read by way of the mapping: the many small things around the storages cost no call to the system. */
+  /** The file, of which the many small things around the storages are read at once, as a page of the mapping would be. */
   get source(): ByteSource {
     const { name, size } = this.file;
-    const read = async (offset: number, length: number): Promise<Uint8Array> => {
-      checkInside(this.file, offset, length);
-      return tidy(() => this.bytes.narrow(0, offset, length).toArraySync() as Uint8Array);
-    };
+    const read = async (offset: number, length: number): Promise<Uint8Array> => this.file.readSync!(offset, length);
     return { name, size, path: name, read, readRange: read, close: async () => {} };
   }
 

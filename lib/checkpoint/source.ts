@@ -1,6 +1,7 @@
 // Where a checkpoint's bytes come from: a file, read piece by piece without blocking, or a buffer. Readers above ask
 // for ranges, so that a file is never in memory as a whole.
 
+import { readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { expected, IsotorchError } from '../errors.js';
 import { readStorage, type Tensor } from '../tensor/index.js';
@@ -19,6 +20,8 @@ export interface ByteSource {
   read(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
   /** The same, and nothing around it is read along: for few ranges that lie far apart. */
   readRange(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array>;
+  /** The same at once: for the few bytes here and there of a file that is mapped, where a page fault would wait as long. */
+  readonly readSync?: ((offset: number, length: number) => Uint8Array) | undefined;
   /**
    * Fills the beginning of a tensor's storage with `length` bytes from `offset`, without a copy in between, and gives their
    * CRC-32. Missing where bytes can't go that way.
@@ -165,6 +168,21 @@ class FileSource implements ByteSource {
     } catch (error) {
       throw fileError('read', this.name, error);
     }
+  }
+
+  readSync(offset: number, length: number): Uint8Array {
+    checkInside(this, offset, length);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    try {
+      for (let done = 0; done < length; ) {
+        const count = readSync(this.file.fd, bytes, done, Math.min(length - done, mostPerCall), offset + done);
+        if (count === 0) throw outside(this, offset + done, length - done);
+        done += count;
+      }
+    } catch (error) {
+      throw fileError('read', this.name, error);
+    }
+    return bytes;
   }
 
   private async readNow(offset: number, length: number, scratch?: Uint8Array): Promise<Uint8Array> {

@@ -242,7 +242,7 @@ function windowOnto(
 ): Tensor {
   const target = targetOf(dtype, traits, options);
   const whole = bytes.numel() - (bytes.numel() % itemSize(dtype));
-  const values = tidy(() => bytes.narrow(0, 0, whole).view(dtype));
+  const values = tidy(() => (whole === bytes.numel() ? bytes : bytes.narrow(0, 0, whole)).view(dtype));
   let source = values;
   try {
     if (target !== dtype) {

@@ -189,11 +189,10 @@ export class SafetensorsFile implements AsyncDisposable {
     if (this.closed) throw new IsotorchError('ERR_FILE', `Expected an open file but ${this.source.name} was closed`);
     const result = new SafetensorsDict();
     result.metadata = this.header.metadata;
+    const asAsked = (tensor: Tensor) =>
+      tidy(() => tensor.to({ device, ...(dtype && isFloating(tensor.dtype) ? { dtype } : {}) }));
     const add = (name: string, tensor: Tensor) =>
-      result.set(
-        name,
-        tidy(() => tensor.to({ device, ...(dtype && isFloating(tensor.dtype) ? { dtype } : {}) })),
-      );
+      result.set(name, device === 'cpu' && dtype === undefined ? tensor : asAsked(tensor));
     try {
       for (const entry of entries) this.expectDType(entry);
       if (this.mapped) {
