@@ -262,7 +262,8 @@ describe('inspect', () => {
       for (const name of readdirSync(realFiles)) {
         const result = await inspectCheckpoint(join(realFiles, name)).catch((error) => error);
         if (result instanceof Error) expect(result, name).toMatchObject({ code: 'ERR_FORMAT' });
-        else expect(result.tensors, name).toBeGreaterThan(0);
+        // A TorchScript module that gives back what it is given has none.
+        else expect(result.tensors, name).toBeGreaterThan(name === 'torchscript-identity.pt' ? -1 : 0);
         if (name.endsWith('.safetensors')) expect(result.format).toBe('safetensors');
       }
     },

@@ -2,7 +2,8 @@
 // until they are written to. The mapping is private: what is written to a tensor stays in this process. As in Python, a file
 // that is cut off while it is mapped ends the process, since the system has nothing to give for its pages.
 
-import { type Tensor, torch } from '../tensor/index.js';
+import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { itemSize, type SavedDType } from './dtypes.js';
 import type { ByteSource } from './source.js';
 
 /**
@@ -19,6 +20,7 @@ export interface StoragePart {
 
 export class MappedFile implements Disposable {
   private readonly parts: StoragePart[] = [];
+  private readonly views = new Map<SavedDType, Tensor>();
 
   private constructor(
     private readonly file: ByteSource,
@@ -33,12 +35,39 @@ export class MappedFile implements Disposable {
     return size === 0 ? undefined : new MappedFile(file, torch.fromFile(name, false, size, { dtype: 'uint8' }));
   }
 
+  /**
+   * A tensor on part of the file, without a copy; it keeps the mapping.
+   * @param part of a storage: its first byte, a multiple of the dtype's size, and its length; the tensor must lie within it
+   * @param offset where in the storage the tensor begins, in elements
+   */
+  tensor(
+    dtype: SavedDType,
+    part: { start: number; length: number },
+    { offset = 0, shape, stride }: { offset?: number; shape: readonly number[]; stride: readonly number[] },
+  ): Tensor {
+    this.add(part.start, part.length);
+    const size = itemSize(dtype);
+    let elements = this.views.get(dtype);
+    if (!elements) {
+      const whole = this.bytes.numel() - (this.bytes.numel() % size);
+      elements = tidy(() => this.bytes.narrow(0, 0, whole).view(dtype)).keep();
+      this.views.set(dtype, elements);
+    }
+    // set_() as in Python, and not a view of the bytes: views would share one version counter, and a change to one tensor
+    // would count as a change to all of them in autograd's eyes.
+    return torch.empty([0], { dtype }).set_(elements, part.start / size + offset, shape, stride);
+  }
+
   /** The bytes of a storage; the tensor keeps the mapping. */
   range(start: number, length: number): Tensor {
+    this.add(start, length);
+    return this.bytes.narrow(0, start, length);
+  }
+
+  private add(start: number, length: number): void {
     const [place, before] = find(this.parts, start);
     if (before?.start !== start || before.end !== start + length)
       this.parts.splice(place, 0, { start, end: start + length });
-    return this.bytes.narrow(0, start, length);
   }
 
   /** The file, of which the many small things around the storages are read at once, as a page of the mapping would be. */
@@ -50,7 +79,7 @@ export class MappedFile implements Disposable {
 
   /** The mapping ends with the last tensor on it. */
   close(): void {
-    this.bytes.dispose();
+    for (const tensor of [this.bytes, ...this.views.values()]) tensor.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -69,6 +69,7 @@ export async function loadTensors(
     return ref;
   });
   const memory = new Map<StorageRef, Tensor>();
+  const places = new Map<StorageRef, number>(); // of storages that lie in the mapped file
   const made = new Map<AnyTensorRef, Tensor>();
   const converted = new Map<string, Tensor>();
   const tensorOf = (ref: AnyTensorRef): Tensor => {
@@ -77,7 +78,12 @@ export async function loadTensors(
     return tensor;
   };
   const makeTensor = (ref: AnyTensorRef): Tensor => {
-    if (ref instanceof TensorRef) return windowOnto(ref, memory.get(ref.storage) as Tensor, options, converted);
+    if (ref instanceof TensorRef) {
+      const start = places.get(ref.storage);
+      return start === undefined
+        ? windowOnto(ref, memory.get(ref.storage) as Tensor, options, converted)
+        : windowOntoFile(ref, start, options, converted);
+    }
     return withTraits(
       ref instanceof SparseRef ? sparseTensor(ref, where, tensorOf) : metaTensor(ref, options),
       ref.traits,
@@ -88,14 +94,18 @@ export async function loadTensors(
     for (const [storage, refs] of users) {
       const [first] = refs;
       const sole = refs.size === 1 && isWhole(first as TensorRef, options) ? first : undefined;
-      const mapped = await mappedStorage(storage, reader, options);
+      const place = await placeInFile(storage, reader, options);
+      if (place !== undefined) {
+        places.set(storage, place);
+        continue;
+      }
       const keep = (loaded: Tensor) => {
-        if (sole && !mapped) made.set(sole, loaded);
+        if (sole) made.set(sole, loaded);
         else memory.set(storage, loaded);
       };
-      const fill = mapped ? undefined : await fillerFor(storage, reader, options);
+      const fill = await fillerFor(storage, reader, options);
       if (fill) large.push(async () => keep(await filled(storage, fill, sole)));
-      else keep(mapped ?? (await loadStorage(storage, reader, options.device, sole)));
+      else keep(await loadStorage(storage, reader, options.device, sole));
     }
     await inLanes(large);
     const inside = new Set<AnyTensorRef>();
@@ -201,17 +211,17 @@ async function loadStorage(
   }
 }
 
-/** The storage's bytes where they lie in the mapped file; undefined if they must be copied. */
-async function mappedStorage(
+/** The byte of the mapped file at which the storage lies; undefined if it must be copied. */
+async function placeInFile(
   storage: StorageRef,
   reader: StorageReader,
   { mapped, device }: TensorOptions,
-): Promise<Tensor | undefined> {
+): Promise<number | undefined> {
   // Booleans must be looked at, and numbers of the other byte order changed.
   if (!mapped || device !== 'cpu' || storage.inline || storage.dtype === 'bool' || reader.swapped) return undefined;
   const start = await reader.start(storage);
   const unit = storage.dtype === 'untyped' ? 8 : itemSize(storage.dtype);
-  return start === undefined || start % unit !== 0 ? undefined : mapped.range(start, storage.nbytes);
+  return start === undefined || start % unit !== 0 ? undefined : start;
 }
 
 const badStorage = ({ key }: StorageRef, { name }: StorageReader, problem: string) =>
@@ -242,7 +252,7 @@ function windowOnto(
 ): Tensor {
   const target = targetOf(dtype, traits, options);
   const whole = bytes.numel() - (bytes.numel() % itemSize(dtype));
-  const values = tidy(() => (whole === bytes.numel() ? bytes : bytes.narrow(0, 0, whole)).view(dtype));
+  const values = tidy(() => bytes.narrow(0, 0, whole).view(dtype));
   let source = values;
   try {
     if (target !== dtype) {
@@ -251,18 +261,25 @@ function windowOnto(
       converted.set(key, source);
     }
     return tidy(() => {
-      // set_() as in Python, and not a view of the bytes: views would share one version counter, and a change to one tensor
-      // would count as a change to all of them in autograd's eyes.
-      let tensor: Tensor = torch
-        .empty([0], { dtype: target, device: options.device })
-        .set_(source, offset, size, stride);
-      if (traits.conjugated) tensor = tensor.conj();
-      if (traits.negated) tensor = tensor._negView();
-      return withTraits(tensor, traits);
+      // set_() and not a view of the bytes, as in mapped.ts.
+      const tensor = torch.empty([0], { dtype: target, device: options.device });
+      return withBits(tensor.set_(source, offset, size, stride), traits);
     });
   } finally {
     values.dispose();
   }
+}
+
+/** The same where the storage lies in the mapped file. */
+function windowOntoFile(ref: TensorRef, start: number, options: TensorOptions, converted: Map<string, Tensor>): Tensor {
+  const { storage, dtype, offset, size, stride, traits } = ref;
+  const mapped = options.mapped as MappedFile;
+  const part = { start, length: storage.nbytes };
+  if (targetOf(dtype, traits, options) !== dtype) {
+    using bytes = mapped.range(part.start, part.length);
+    return windowOnto(ref, bytes, options, converted);
+  }
+  return tidy(() => withBits(mapped.tensor(dtype, part, { offset, shape: size, stride }), traits));
 }
 
 const identities = new WeakMap<StorageRef, number>();
@@ -278,6 +295,12 @@ function identityOf(storage: StorageRef): number {
 function metaTensor({ dtype, size, stride, traits }: MetaRef, options: TensorOptions): Tensor {
   const target = targetOf(dtype, { ...plainTraits, ...traits }, options);
   return torch.emptyStrided(size, stride, { dtype: target, device: 'meta' });
+}
+
+/** With the bits that change how its memory is read, and what a parameter has. */
+function withBits(plain: Tensor, traits: TensorTraits): Tensor {
+  const tensor = traits.conjugated ? plain.conj() : plain;
+  return withTraits(traits.negated ? tensor._negView() : tensor, traits);
 }
 
 function withTraits(

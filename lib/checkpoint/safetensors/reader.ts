@@ -4,6 +4,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
+import type { SavedDType } from '../dtypes.js';
 import { inLanes } from '../lanes.js';
 import { MappedFile } from '../mapped.js';
 import { type ByteSource, openSource } from '../source.js';
@@ -266,14 +267,17 @@ export class SafetensorsFile implements AsyncDisposable {
   private map(entry: Entry, file: MappedFile): Tensor {
     const dtype = this.expectDType(entry);
     const { start, end, shape, stored } = entry;
+    const part = { start, length: end - start };
+    const isAligned = start % (stored.bits / 8) === 0;
+    if (isAligned && dtype !== 'bool')
+      return file.tensor(dtype as SavedDType, part, { shape, stride: stridesOf(shape) });
     return tidy(() => {
-      const bytes = file.range(start, end - start);
+      const bytes = file.range(part.start, part.length);
       // LibTorch's kernels rely on it.
       if (dtype === 'bool' && bytes.gt(1).any().item()) throw this.badBoolean(entry);
-      if (start % (stored.bits / 8) !== 0) return bytes.clone().view(dtype).view(shape);
-      // set_() and not a view of the file's bytes: views would share one version counter, and a change to one tensor would
-      // count as a change to all of them in autograd's eyes.
-      return torch.empty([0], { dtype }).set_(bytes.view(dtype), 0, shape, stridesOf(shape));
+      return isAligned
+        ? file.tensor(dtype as SavedDType, part, { shape, stride: stridesOf(shape) })
+        : bytes.clone().view(dtype).view(shape);
     });
   }
 
