@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ImageDataset } from '../lib/data/dataset.js';
 import { normalize } from '../lib/data/transforms.js';
+import { arrays } from '../lib/ood/arrays/arrays.js';
 import { entropic, logitDetector, maxProbability, minDistance } from '../lib/ood/detectors/logitScores.js';
-import { evaluate } from '../lib/ood/evaluate.js';
+import { evaluate, scoreAll } from '../lib/ood/evaluate.js';
 import { Evaluation } from '../lib/ood/evaluation.js';
 import { histogram, sharedEdges } from '../lib/ood/metrics/histogram.js';
 import { measure } from '../lib/ood/metrics/metrics.js';
@@ -340,4 +341,19 @@ describe('stages alone', () => {
     ];
     expect(given.results).toEqual(byDefault.results);
   });
+});
+
+it('a detector says how many rows it takes at a time', async () => {
+  const sizes: number[] = [];
+  const detector = {
+    ...logitDetector('few', (logits) => {
+      sizes.push(logits.shape[0]!);
+      return logits.amax(1).to('float64');
+    }),
+    rows: 3,
+  };
+  using logits = torch.arange(16).to('float32').view([8, 2]);
+  const { few } = await scoreAll([detector], arrays({ logits }));
+  expect(sizes).toEqual([3, 3, 2]);
+  expect([...few!]).toEqual([1, 3, 5, 7, 9, 11, 13, 15]);
 });

@@ -149,7 +149,7 @@ export async function scoreAll(scores: readonly Detector[], arrays: Arrays): Pro
   const results: Record<string, Float64Array> = {};
   for (const detector of scores) {
     const values = new Float64Array(rowsOf(arrays));
-    await forChunks(arrays, (chunk, start) => {
+    const score = (chunk: Arrays, start: number) => {
       const [result, rows] = [detector.score(chunk), rowsOf(chunk)];
       if (!(result instanceof Tensor)) throw expected('a Tensor', `the result of score ${detector.name}`, result);
       if (result.ndim !== 1 || result.shape[0] !== rows)
@@ -158,7 +158,8 @@ export async function scoreAll(scores: readonly Detector[], arrays: Arrays): Pro
           `Expected one number an image, [${rows}], from score ${detector.name} on ${arrays.name} but received [${result.shape.join(', ')}]`,
         );
       values.set(result.to({ device: 'cpu', dtype: 'float64' }).toArraySync() as Float64Array, start);
-    });
+    };
+    await forChunks(arrays, score, detector.rows);
     results[detector.name] = values;
   }
   return results;

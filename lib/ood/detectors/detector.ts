@@ -21,6 +21,8 @@ export interface Detector {
   readonly name: string;
   /** Every setting, defaults included. The same name and settings make the same detector. */
   readonly settings: Settings;
+  /** How many rows `score` takes at a time without holding the event loop for long. @default CHUNK */
+  readonly rows?: number | undefined;
   /** What `score` reads. */
   readonly needs: readonly Need[];
   /**

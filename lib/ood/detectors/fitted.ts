@@ -15,6 +15,8 @@ export interface Recipe<N extends Need, L extends Need, S extends string> extend
   readonly settings: Settings;
   readonly needs: readonly N[];
   readonly learnsFrom: readonly L[];
+  /** As `Detector.rows`. */
+  readonly rows?: number;
   /** Gives what is to be learnt, whose tensors are taken over. */
   learn(pass: Pass<L>, training: TrainingArrays): Promise<Learned<S>>;
   /** Called in a scope, without recording gradients, with what was learnt on the arrays' device. */
@@ -32,11 +34,12 @@ class RecipeDetector<N extends Need, L extends Need, S extends string> extends L
   readonly settings: Settings;
   readonly needs: readonly N[];
   readonly learnsFrom: readonly L[];
+  readonly rows: number | undefined;
   readonly #recipe: Recipe<N, L, S>;
 
   constructor(recipe: Recipe<N, L, S>) {
     super(recipe.name, recipe.shapes, recipe.inFeaturesDtype);
-    ({ settings: this.settings, needs: this.needs, learnsFrom: this.learnsFrom } = recipe);
+    ({ settings: this.settings, needs: this.needs, learnsFrom: this.learnsFrom, rows: this.rows } = recipe);
     this.#recipe = recipe;
   }
 

@@ -30,6 +30,7 @@ export function knn(settings: DetectorSettings<'knn'> = {}): FittedDetector {
     settings: own,
     needs: ['features'],
     learnsFrom: ['features'],
+    rows: 512,
     shapes: { bank: ['M', 'D'], halfSquares: ['M'] },
     inFeaturesDtype: ['bank'],
     async learn(pass) {

@@ -34,6 +34,7 @@ export function relation(settings: DetectorSettings<'relation'> = {}): FittedDet
     settings: own,
     needs: ['features', 'logits'],
     learnsFrom: ['features', 'logits'],
+    rows: 256,
     shapes: { features: ['M', 'D'], logits: ['M', 'C'] },
     inFeaturesDtype: ['features', 'logits'],
     async learn(pass) {

@@ -32,6 +32,7 @@ export function shaped(shaping: Shaping, detector: Detector): Detector {
     name,
     settings: { ...detector.settings, [shaping.name]: shaping.settings },
     needs: shapedNeeds(detector.needs),
+    rows: detector.rows,
     score: (arrays) => tidy(() => torch.noGrad(() => detector.score(shapedArrays(shaping, arrays, name)))),
   };
   const fitted = shapingLearns(shaping) ? shaping : null;
@@ -42,6 +43,7 @@ class ShapedFit implements FittedDetector {
   readonly name: string;
   readonly settings: Detector['settings'];
   readonly needs: readonly Need[];
+  readonly rows: number | undefined;
   readonly score: Detector['score'];
   readonly learnsFrom: readonly Need[];
   readonly #shaping: Shaping;
@@ -49,7 +51,7 @@ class ShapedFit implements FittedDetector {
   readonly #parts: Readonly<Record<string, FittedShaping | FittedDetector>>;
 
   constructor(plain: Detector, fittedShaping: FittedShaping | null, shaping: Shaping, detector: Detector) {
-    ({ name: this.name, settings: this.settings, needs: this.needs, score: this.score } = plain);
+    ({ name: this.name, settings: this.settings, needs: this.needs, rows: this.rows, score: this.score } = plain);
     const fittedDetector = learns(detector) ? detector : null;
     this.learnsFrom = fittedDetector ? shapedNeeds(fittedDetector.learnsFrom) : ['features'];
     this.#shaping = shaping;
