@@ -1,4 +1,4 @@
-// The peers' definitions by name: what a paper or library would print for the same scores, to the last digit, ties and all.
+// The peers' definitions by name: what a paper or library would print for the same scores, ties and all: to the last bit, but for pytorch-ood, whose float32 sums depend on the processor.
 // They are for comparing with numbers that others have published; for numbers of one's own there is `measureAll`.
 
 import { expected } from '../../../errors.js';
