@@ -283,27 +283,6 @@ c10::IValue List(napi_env env, napi_value value, const Plan& plan, const Environ
   }
 }
 
-Kind KindOf(const c10::Type& type) {
-  switch (type.kind()) {
-    case c10::TypeKind::TensorType: return Kind::kTensor;
-    case c10::TypeKind::IntType:
-    case c10::TypeKind::SymIntType: return Kind::kInt;
-    case c10::TypeKind::FloatType:
-    case c10::TypeKind::SymFloatType: return Kind::kFloat;
-    case c10::TypeKind::BoolType:
-    case c10::TypeKind::SymBoolType: return Kind::kBool;
-    case c10::TypeKind::NumberType: return Kind::kScalar;
-    case c10::TypeKind::ComplexType: return Kind::kComplex;
-    case c10::TypeKind::StringType: return Kind::kString;
-    case c10::TypeKind::DeviceObjType: return Kind::kDevice;
-    case c10::TypeKind::ScalarTypeType: return Kind::kDtype;
-    case c10::TypeKind::LayoutType: return Kind::kLayout;
-    case c10::TypeKind::MemoryFormatType: return Kind::kMemoryFormat;
-    case c10::TypeKind::GeneratorType: return Kind::kGenerator;
-    default: return Kind::kUnsupported;
-  }
-}
-
 }  // namespace
 
 void Check(napi_env env, napi_status status) {
@@ -312,31 +291,6 @@ void Check(napi_env env, napi_status status) {
   napi_is_exception_pending(env, &pending);
   if (pending) throw Napi::Error::New(env);
   throw Misuse("ERR_ARGUMENT", "The JavaScript environment refused a value");
-}
-
-Plan PlanFor(const c10::Argument& argument) {
-  Plan plan;
-  plan.name = argument.name();
-  plan.keyword_only = argument.kwarg_only();
-  plan.default_value = argument.default_value();
-  plan.type = argument.real_type()->str();
-  c10::TypePtr type = argument.real_type();
-  if (auto optional = type->cast<c10::OptionalType>()) {
-    plan.optional = true;
-    type = optional->getElementType();
-  }
-  if (auto list = type->cast<c10::ListType>()) {
-    plan.list = true;
-    plan.repeat = argument.N().value_or(0);
-    type = list->getElementType();
-    if (auto element = type->cast<c10::OptionalType>()) {
-      plan.optional_elements = true;
-      type = element->getElementType();
-    }
-  }
-  plan.kind = KindOf(*type);
-  if (plan.list && plan.optional_elements && plan.kind != Kind::kTensor) plan.kind = Kind::kUnsupported;
-  return plan;
 }
 
 c10::IValue FromJs(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {

@@ -1,4 +1,5 @@
-// The peers' definitions by name: what a paper or library would print for the same scores, ties and all: to the last bit, but for pytorch-ood, whose float32 sums depend on the processor.
+// The peers' definitions by name: what a paper or library would print for the same scores, ties and all: to the last bit, but
+// for pytorch-ood, whose float32 sums depend on the processor.
 // They are for comparing with numbers that others have published; for numbers of one's own there is `measureAll`.
 
 import { expected } from '../../../errors.js';
