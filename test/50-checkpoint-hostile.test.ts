@@ -192,5 +192,12 @@ describe('damage at random', () => {
       expect(refused).toBeGreaterThan(400);
       expect(slowest).toBeLessThan(2000);
     }, 30_000);
+
+    it(`and a ${target} that is mapped into memory`, async () => {
+      const { refused, read, slowest } = await fuzz({ target, runs: 600, seed: 2, mapped: true });
+      expect(refused + read).toBe(600);
+      expect(refused).toBeGreaterThan(100);
+      expect(slowest).toBeLessThan(2000);
+    }, 30_000);
   }
 });
