@@ -1,9 +1,7 @@
 // The guard of a run: fitted on the images that the training held out, kept in the run directory beside the weights that it
 // belongs to, and refused for any others.
 
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { existsSync } from 'node:fs';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
 import * as losses from '../losses/index.js';
@@ -44,7 +42,8 @@ export interface OpenGuardOptions {
  * fitted on the run's validation images and saved there.
  *
  * @throws ERR_ARGUMENT when the run's guard is for another score or share than asked for, and for a score that learns from
- *   held-out images, which are those of the threshold; ERR_DATA for a run without validation images; ERR_STATE_DICT for a guard that was fitted to other weights; what `Guard.load` and `fitThreshold` throw
+ *   held-out images, which are those of the threshold; ERR_DATA for a run without validation images; ERR_STATE_DICT for a
+ *   guard that was fitted to other weights; what `Guard.load` and `fitThreshold` throw
  * @example
  * const guard = await training.openGuard({ run: 'runs/c10', checkpoint: 'last' });
  * const verdicts = await guard.judge(images);
@@ -80,7 +79,7 @@ async function withModel(
   const { imageShape, classes } = stored;
   if (!imageShape || !classes)
     throw new IsotorchError('ERR_FORMAT', `${path}: expected a guard that knows its images' shape and classes`);
-  const hash = await sha256(weights);
+  const hash = await ood.hashFile(weights);
   if (stored.about.weights !== undefined && stored.about.weights !== hash)
     throw new IsotorchError(
       'ERR_STATE_DICT',
@@ -120,7 +119,7 @@ async function fitGuard(
       ...(accept !== undefined && { accept }),
       normalize: statistics,
       capture: false,
-      about: { weights: await sha256(weights), checkpoint: guarded.checkpoint },
+      about: { weights: await ood.hashFile(weights), checkpoint: guarded.checkpoint },
     });
     if (guard.threshold.warning) log?.(`The threshold: ${guard.threshold.warning}`);
     await guard.save(path);
@@ -145,16 +144,4 @@ function detectorOf(name: string, { std }: data.Statistics): ood.AnyDetector {
 
 async function loadInto(model: Module, weights: string): Promise<void> {
   model.loadStateDict(await readWeights(weights));
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(path), hash);
-  } catch (error) {
-    throw new IsotorchError('ERR_FILE', `Expected a readable file at ${path}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  return hash.digest('hex');
 }
