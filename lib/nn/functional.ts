@@ -4,6 +4,14 @@
 import { type Tensor, torch } from '../tensor/index.js';
 import { finite, positive } from './arguments.js';
 
+export {
+  type AttentionOptions,
+  type AttentionWeights,
+  multiHeadAttentionForward,
+  type ScaledDotProductOptions,
+  scaledDotProductAttention,
+} from './functional/attention.js';
+
 /**
  * Each vector along `dim` divided by its p-norm, or by `eps` where that is larger (`torch.nn.functional.normalize`).
  * @example normalize(features); // rows of length 1
