@@ -2,7 +2,6 @@
 // records what they do; when hooks come or go, it records anew.
 
 import { expected } from '../errors.js';
-import { capture } from '../tensor/index.js';
 import type { AnyModule } from './module.js';
 
 /** What registering a hook gives: ends it. */
@@ -29,30 +28,30 @@ interface Entries {
   readonly after: readonly Hook[];
 }
 
-const none: Entries = { before: [], after: [] };
-
 /** A module's hooks. */
 export class Hooks {
-  /** Replaced, never changed: a record of a step knows by it whether it still holds. */
-  #entries: Entries = none;
-  readonly #read = () => this.#entries;
+  /** Replaced, never changed, and undefined where there are none: a record of a step knows by it whether it still holds. */
+  entries: Entries | undefined;
 
   add(kind: keyof Entries, hook: unknown, { prepend = false }: HookOptions): HookHandle {
     if (typeof hook !== 'function') throw expected('a function', 'hook', hook);
     const own: Hook = (...args) => hook(...args); // a function of its own: removed is this one, not an equal one
-    const before = this.#entries[kind];
-    this.#entries = { ...this.#entries, [kind]: prepend ? [own, ...before] : [...before, own] };
-    const remove = () => {
-      const left = { ...this.#entries, [kind]: this.#entries[kind].filter((other) => other !== own) };
-      this.#entries = left.before.length + left.after.length === 0 ? none : left;
-    };
+    const { before, after } = this.entries ?? { before: [], after: [] };
+    const added = (list: readonly Hook[]) => (prepend ? [own, ...list] : [...list, own]);
+    this.entries = kind === 'before' ? { before: added(before), after } : { before, after: added(after) };
+    const remove = () => this.#remove(own);
     return { remove, [Symbol.dispose]: remove };
+  }
+
+  #remove(hook: Hook): void {
+    const left = (list: readonly Hook[] = []) => list.filter((other) => other !== hook);
+    const entries = { before: left(this.entries?.before), after: left(this.entries?.after) };
+    this.entries = entries.before.length + entries.after.length === 0 ? undefined : entries;
   }
 
   /** `forward` of the module with the hooks around it. */
   run(module: AnyModule, forward: (...inputs: unknown[]) => unknown, inputs: unknown[]): unknown {
-    capture.dependsOn(this.#read);
-    const { before, after } = this.#entries;
+    const { before, after } = this.entries ?? { before: [], after: [] };
     let given = inputs;
     for (const hook of before) {
       const changed = hook(module, given);

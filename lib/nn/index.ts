@@ -35,7 +35,9 @@ export { LayerNorm, type LayerNormOptions } from './layerNorm.js';
 export { Linear, type LinearOptions } from './linear.js';
 export { MaxPool2d, type MaxPool2dOptions } from './maxPool2d.js';
 export { type AnyModule, Module } from './module.js';
+export { ModuleDict } from './moduleDict.js';
 export { ModuleList } from './moduleList.js';
+export { ParameterDict, ParameterList } from './parameterContainers.js';
 export {
   type CellOptions,
   GRU,

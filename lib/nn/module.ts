@@ -55,14 +55,18 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   #training = true;
   readonly #readTraining = () => this.#training;
   readonly #registered = new Map<string, Registered>();
-  #hooks: Hooks | undefined;
+  readonly #hooks = new Hooks();
+  readonly #readHooks = () => this.#hooks.entries;
 
   constructor() {
     traceForward(new.target, Module.prototype, hooksOf);
   }
 
   static {
-    hooksOf = (module) => module.#hooks;
+    hooksOf = (module) => {
+      capture.dependsOn(module.#readHooks);
+      return module.#hooks.entries && module.#hooks;
+    };
   }
 
   /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
@@ -330,13 +334,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
    * @example const handle = layer.registerForwardPreHook((_, [x]) => [x.mul(2)]); …; handle.remove();
    */
   registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): HookHandle {
-    this.#hooks ??= new Hooks();
     return this.#hooks.add('before', hook, options);
   }
 
   /** Calls `hook(module, inputs, output)` after each forward; what it gives, if anything, takes the output's place. */
   registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
-    this.#hooks ??= new Hooks();
     return this.#hooks.add('after', hook, options);
   }
 
