@@ -2,14 +2,8 @@
 // records what they do; when hooks come or go, it records anew.
 
 import { expected } from '../errors.js';
+import type { HookHandle } from '../tensor/index.js';
 import type { AnyModule } from './module.js';
-
-/** What registering a hook gives: ends it. */
-export interface HookHandle {
-  /** Removes the hook; a second time does nothing. */
-  remove(): void;
-  [Symbol.dispose](): void;
-}
 
 /** Runs before `forward`; what it gives, if anything, takes the place of the inputs (an array) or of the only one. */
 export type ForwardPreHook<M = AnyModule> = (module: M, inputs: readonly unknown[]) => unknown;

@@ -28,7 +28,7 @@ export type { Convert } from './convert.js';
 export { Dropout } from './dropout.js';
 export { Flatten } from './flatten.js';
 export * as functional from './functional.js';
-export type { ForwardHook, ForwardPreHook, HookHandle, HookOptions } from './hooks.js';
+export type { ForwardHook, ForwardPreHook, HookOptions } from './hooks.js';
 export { Identity } from './identity.js';
 export * as init from './init.js';
 export { LayerNorm, type LayerNormOptions } from './layerNorm.js';

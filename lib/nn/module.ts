@@ -4,10 +4,19 @@
 
 import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
-import { Buffer, capture, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import {
+  Buffer,
+  capture,
+  type Device,
+  type DType,
+  type HookHandle,
+  Parameter,
+  type Tensor,
+  tidy,
+} from '../tensor/index.js';
 import { flag } from './arguments.js';
 import { type Convert, convert } from './convert.js';
-import { type ForwardHook, type ForwardPreHook, type HookHandle, type HookOptions, Hooks } from './hooks.js';
+import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
 import { snakeCase } from './names.js';
 import { block } from './print.js';
 import {
@@ -108,7 +117,7 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   }
 
   /** Takes back what was registered under a literal name. */
-  protected unregister(name: string): void {
+  unregister(name: string): void {
     this.#registered.delete(name);
   }
 

@@ -2,6 +2,8 @@
 
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
+import { dependsOn } from './capture/recording.js';
+import { hooksNow } from './gradientHooks.js';
 import { Tensor } from './tensor.js';
 
 function handles(tensors: readonly (Tensor | null)[], name: string, optional = false): Float64Array {
@@ -63,6 +65,7 @@ export function grad(
       `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`,
     );
   }
+  dependsOn(hooksNow);
   const gradients = native.grad(
     handles(from, 'outputs'),
     handles(inputs, 'inputs'),
