@@ -87,7 +87,8 @@ std::shared_ptr<const Record> RecordArgument(const Napi::CallbackInfo& info, siz
 c10::intrusive_ptr<GradientHook> NewHook(const Napi::CallbackInfo& info, size_t index, Environment& environment) {
   auto number = static_cast<uint32_t>(IntegerArgument(info, index, "hook"));
   auto hook = c10::make_intrusive<GradientHook>(environment.hook_table, number);
-  environment.hooks[number] = c10::weak_intrusive_ptr<torch::CustomClassHolder>(hook);
+  c10::intrusive_ptr<torch::CustomClassHolder> held = hook;
+  environment.hooks.insert_or_assign(number, c10::weak_intrusive_ptr<torch::CustomClassHolder>(held));
   return hook;
 }
 

@@ -3,6 +3,7 @@
 
 import { expected } from '../errors.js';
 import type { HookHandle } from '../tensor/index.js';
+import { type FullBackwardHook, runWithBackwardHooks } from './backwardHooks.js';
 import type { AnyModule } from './module.js';
 
 /** Runs before `forward`; what it gives, if anything, takes the place of the inputs (an array) or of the only one. */
@@ -20,7 +21,10 @@ type Hook = (module: AnyModule, inputs: readonly unknown[], output?: unknown) =>
 interface Entries {
   readonly before: readonly Hook[];
   readonly after: readonly Hook[];
+  readonly backward: readonly Hook[];
 }
+
+const none: Entries = { before: [], after: [], backward: [] };
 
 /** A module's hooks. */
 export class Hooks {
@@ -30,28 +34,31 @@ export class Hooks {
   add(kind: keyof Entries, hook: unknown, { prepend = false }: HookOptions): HookHandle {
     if (typeof hook !== 'function') throw expected('a function', 'hook', hook);
     const own: Hook = (...args) => hook(...args); // a function of its own: removed is this one, not an equal one
-    const { before, after } = this.entries ?? { before: [], after: [] };
-    const added = (list: readonly Hook[]) => (prepend ? [own, ...list] : [...list, own]);
-    this.entries = kind === 'before' ? { before: added(before), after } : { before, after: added(after) };
-    const remove = () => this.#remove(own);
+    const entries = this.entries ?? none;
+    this.entries = { ...entries, [kind]: prepend ? [own, ...entries[kind]] : [...entries[kind], own] };
+    const remove = () => this.#remove(kind, own);
     return { remove, [Symbol.dispose]: remove };
   }
 
-  #remove(hook: Hook): void {
-    const left = (list: readonly Hook[] = []) => list.filter((other) => other !== hook);
-    const entries = { before: left(this.entries?.before), after: left(this.entries?.after) };
-    this.entries = entries.before.length + entries.after.length === 0 ? undefined : entries;
+  #remove(kind: keyof Entries, hook: Hook): void {
+    if (this.entries === undefined) return;
+    const left = { ...this.entries, [kind]: this.entries[kind].filter((other) => other !== hook) };
+    this.entries = left.before.length + left.after.length + left.backward.length === 0 ? undefined : left;
   }
 
   /** `forward` of the module with the hooks around it. */
   run(module: AnyModule, forward: (...inputs: unknown[]) => unknown, inputs: unknown[]): unknown {
-    const { before, after } = this.entries ?? { before: [], after: [] };
+    const { before, after, backward } = this.entries ?? none;
     let given = inputs;
     for (const hook of before) {
       const changed = hook(module, given);
       if (changed !== undefined) given = Array.isArray(changed) ? changed : [changed];
     }
-    let output = forward.apply(module, given);
+    const plain = (values: unknown[]) => forward.apply(module, values);
+    let output =
+      backward.length === 0
+        ? plain(given)
+        : runWithBackwardHooks(module, backward as readonly FullBackwardHook<never>[], plain, given);
     for (const hook of after) output = hook(module, given, output) ?? output;
     return output;
   }

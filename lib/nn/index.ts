@@ -22,6 +22,7 @@ export {
   type TransformerOptions,
 } from './attention/index.js';
 export { AvgPool2d, type AvgPool2dOptions } from './avgPool2d.js';
+export type { FullBackwardHook } from './backwardHooks.js';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batchNorm.js';
 export { Conv2d, type Conv2dOptions } from './conv2d.js';
 export type { Convert } from './convert.js';

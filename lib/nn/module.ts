@@ -15,6 +15,7 @@ import {
   tidy,
 } from '../tensor/index.js';
 import { flag } from './arguments.js';
+import type { FullBackwardHook } from './backwardHooks.js';
 import { type Convert, convert } from './convert.js';
 import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
 import { snakeCase } from './names.js';
@@ -358,6 +359,14 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * Calls `hook(module, gradInputs, gradOutputs)` when backward() has come through the module; an array that it gives takes
+   * the place of the inputs' gradients. Captured steps refuse it: use `tensor.registerHook` there.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('backward', hook, options);
   }
 
   // ---- state
