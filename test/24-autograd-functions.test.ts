@@ -190,7 +190,7 @@ describe('custom functions', () => {
       'ERR_AUTOGRAD',
     ],
     'a result that is no tensor': [
-      () => customFunction({ forward: (_, t: Tensor) => 3 as never, backward: identity })(x),
+      () => customFunction({ forward: (_, _t: Tensor) => 3 as never, backward: identity })(x),
       'ERR_AUTOGRAD',
     ],
     'arguments that are objects': [

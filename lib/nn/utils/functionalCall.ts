@@ -23,10 +23,10 @@ function fieldOf(owner: AnyModule, name: string): string | undefined {
  */
 export function functionalCall<Output, Inputs extends unknown[]>(
   module: Module<Output, Inputs>,
-  tensors: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
+  tensors: Readonly<Record<string, Tensor>> | Iterable<readonly [string, Tensor]>,
   ...args: Inputs
 ): Output {
-  const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors as Record<string, Tensor>);
+  const entries = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);
   const replaced = entries.map(([path, tensor]) => {
     if (!(tensor instanceof Tensor)) throw expected('a Tensor', path, tensor);
     const dot = path.lastIndexOf('.');
