@@ -8,7 +8,7 @@ export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
 export type { GradcheckOptions } from './gradcheck.js';
-export { type GradientHook, gateGradients, type HookHandle } from './gradientHooks.js';
+export type { GradientHook, HookHandle } from './gradientHooks.js';
 export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';
 export { Buffer, type NestedArray, Parameter, Tensor, type ToOptions } from './tensor.js';
