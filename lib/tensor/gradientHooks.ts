@@ -56,7 +56,13 @@ export function registerHook(tensor: Tensor, hook: GradientHook): HookHandle {
     if (!(changed instanceof Tensor)) throw expected('a Tensor or nothing', 'the result of a gradient hook', changed);
     return [changed];
   });
-  const place = native.addHook(tensor.handle, number);
+  let place: number;
+  try {
+    place = native.addHook(tensor.handle, number);
+  } catch (error) {
+    hooks.delete(number);
+    throw error;
+  }
   const change = () => {
     if (!isRecording()) changes++;
   };
