@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadTorch, saveTorch } from '../lib/checkpoint/index.js';
 import * as data from '../lib/data/index.js';
+import { dataSetNames } from '../lib/known/dataSets.js';
+import { lossNames, quickstartLosses } from '../lib/known/losses.js';
+import { unknownNames } from '../lib/known/unknownSets.js';
 import * as losses from '../lib/losses/index.js';
 import { parseResults, type ResultRow } from '../lib/report/index.js';
 import { type Tensor, torch } from '../lib/tensor/index.js';
@@ -16,7 +19,6 @@ import {
   makeModel,
   trainExperiment,
 } from '../lib/training/experiment.js';
-import { datasetNames, lossNames, quickstartLosses, unknownNames } from '../lib/training/names.js';
 import { type QuickstartResult, quickstart } from '../lib/training/quickstart.js';
 import { setsAtHand, unknownSet } from '../lib/training/unknowns.js';
 
@@ -37,7 +39,7 @@ const digits: Experiment = {
 describe('names', () => {
   it('are those that the rooms below know', () => {
     expect(lossNames).toEqual(losses.lossNames);
-    expect([...datasetNames].sort()).toEqual([...data.names].sort());
+    expect([...dataSetNames].sort()).toEqual([...data.names].sort());
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import { IsotorchError } from '../errors.js';
-import { parseDetector } from '../ood/detectors/names.js';
+import { parseDetector } from '../known/parseDetector.js';
 
 /** For options that take a whole number of at least `least`. */
 export function whole(least: number): (text: string) => number {

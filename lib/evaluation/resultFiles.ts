@@ -1,9 +1,9 @@
 // results.json and results.csv of an evaluation: what was measured, left out, and what failed. No dates, no durations, no
 // paths of this machine: the same results give the same bytes.
 
+import { metricNames } from '../known/metrics.js';
 import { type CsvField, csv } from '../report/csv.js';
 import { ROW_KEYS } from '../report/json.js';
-import { METRICS } from '../report/types.js';
 import type { Bootstrap } from './manifest/types.js';
 import type { Skipped } from './plan.js';
 import { type EvaluationRow, type Layout, sortRows } from './rows.js';
@@ -49,7 +49,7 @@ export function evaluationJson(outcome: Outcome, layout?: Layout): string {
 function ordered(row: EvaluationRow): object {
   const { network, distance, intervals, profile } = row;
   const figures = ROW_KEYS.map((key) => [key, row[key]] as const);
-  const own = intervals && METRICS.flatMap((name) => (intervals[name] ? [[name, intervals[name]] as const] : []));
+  const own = intervals && metricNames.flatMap((name) => (intervals[name] ? [[name, intervals[name]] as const] : []));
   return { network, distance, ...Object.fromEntries(figures), intervals: own && Object.fromEntries(own), profile };
 }
 
@@ -64,7 +64,7 @@ function sorted<T extends object>(items: readonly T[]): T[] {
  * @throws ERR_DATA for rows that can't be right
  */
 export function evaluationCsv(rows: readonly EvaluationRow[], layout?: Layout): string {
-  const bounded = METRICS.filter((name) => rows.some(({ intervals }) => intervals?.[name]));
+  const bounded = metricNames.filter((name) => rows.some(({ intervals }) => intervals?.[name]));
   const peers = [...new Set(rows.flatMap(({ profile }) => Object.keys(profile ?? {})))];
   const keys = [
     ...['network', 'distance', ...ROW_KEYS],

@@ -2,8 +2,10 @@
 // over any number of runs, and the files come out the same, byte for byte.
 
 import { IsotorchError } from '../errors.js';
+import { type MetricName, metricTable } from '../known/metrics.js';
+import { isNameOf } from '../known/table.js';
 import { checkRow } from '../report/json.js';
-import { METRICS, type MetricName, type ResultRow } from '../report/types.js';
+import type { ResultRow } from '../report/types.js';
 import type { Distance, Plan } from './plan.js';
 
 /** How well one network with one detector tells one known set from one unknown one. `score` is the detector's label. */
@@ -80,7 +82,7 @@ function checkOwn({ network, distance, intervals, profile }: EvaluationRow, wher
   if (typeof network !== 'string' || (distance !== 'near' && distance !== 'far'))
     throw new IsotorchError('ERR_DATA', `Expected a network and a distance, near or far, for ${where}`);
   for (const [name, [low, high]] of Object.entries(intervals ?? {}))
-    if (!(METRICS as readonly string[]).includes(name) || !(low >= 0 && low <= high && high <= 1))
+    if (!isNameOf(metricTable, name) || !(low >= 0 && low <= high && high <= 1))
       throw new IsotorchError(
         'ERR_DATA',
         `Expected a metric with bounds from 0 to 1 for ${where}.intervals.${name} but received ${low} and ${high}`,

@@ -1,10 +1,10 @@
 // results.md: a table for each known set and metric, with a row for each network and detector and a column for each unknown
 // set and for the means of the near and of the far ones. Cells are means over seeds with their spread, in %.
 
-import { lossTitle, METRIC_NAMES } from '../report/names.js';
+import { type MetricName, metricTable } from '../known/metrics.js';
+import { lossTitle } from '../report/names.js';
 import { type Cell, cellOf, cellText, groupBy, percentage } from '../report/summary.js';
 import { displayWidth } from '../report/table.js';
-import type { MetricName } from '../report/types.js';
 import type { Distance } from './plan.js';
 import { type EvaluationRow, type Layout, sortRows } from './rows.js';
 
@@ -163,7 +163,7 @@ function markdownTable({ known, metric, columns, lines }: Table): string {
     }),
   ]);
   const head = ['network', 'detector', ...columns.map(({ title }) => title)];
-  return `## ${cellSafe(known)}: ${METRIC_NAMES[metric].short} ↑\n\n${grid(head, body, 2)}`;
+  return `## ${cellSafe(known)}: ${metricTable[metric].short} ↑\n\n${grid(head, body, 2)}`;
 }
 
 const printed = (each: Cell | undefined): number => (each === undefined ? -1 : Number(percentage(each.mean)));

@@ -2,12 +2,14 @@
 // sentence, then shows it from coarse to fine: AUROC at a glance, ROC curves, score histograms, every number. A pure
 // function: equal input gives the same bytes. The page forbids itself scripts and loads (Content-Security-Policy).
 
+import { lossNames } from '../known/losses.js';
+import { metricNames, metricTable } from '../known/metrics.js';
 import { histogramChart, overviewChart, rocChart, type Series, STYLES, sample } from './charts.js';
 import { type Content, type Markup, markup, Markup as Safe } from './markup.js';
-import { METRIC_NAMES, scoreAxis, scoreMeaning, scoreTitle } from './names.js';
+import { scoreAxis, scoreMeaning, scoreTitle } from './names.js';
 import { STYLE } from './style.js';
 import { cellText, type Group, groupBy, type Line, percentage, type Summary, summarise } from './summary.js';
-import { type Environment, type Figure, type Json, METRICS, type Report, type ResultRow } from './types.js';
+import type { Environment, Figure, Json, Report, ResultRow } from './types.js';
 
 const TITLE = 'Does the network know what it doesn’t know?';
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'";
@@ -62,14 +64,13 @@ ${parts.length > 0 ? parts : markup`<p>No results.</p>`}
 
 /** Number of colour, dash and marker for each loss and model: our losses always have the same. */
 function stylesOf(results: readonly ResultRow[]): (line: { loss: string; model: string }) => number {
-  const fixed = ['softmax', 'isomax', 'isomaxplus', 'dismax', 'logitnorm', 'godin'];
   const styles = new Map<string, number>();
-  let next = fixed.length;
+  let next: number = lossNames.length;
   const manyModels = new Set(results.map((row) => row.model)).size > 1;
   for (const { loss, model } of results) {
     const key = JSON.stringify([loss, model]);
     if (styles.has(key)) continue;
-    const own = manyModels ? -1 : fixed.indexOf(loss);
+    const own = manyModels ? -1 : (lossNames as readonly string[]).indexOf(loss);
     styles.set(key, own >= 0 ? own : next++ % STYLES);
   }
   return ({ loss, model }) => styles.get(JSON.stringify([loss, model])) ?? 0;
@@ -175,22 +176,22 @@ function numbers(summary: Summary, all: Summary): Markup {
 <h2>The numbers</h2>
 ${table(summary, `Each loss with the score that goes with it. In %, of all figures more is better; the best of each group is bold.${spread}`)}
 ${more ? markup`<details><summary>Every loss with every score</summary>${table(all, `In %, of all figures more is better; the best of each group is bold.${spread}`)}</details>` : null}
-<dl class="terms">${METRICS.map((name) => markup`<dt>${METRIC_NAMES[name].short}</dt><dd>${METRIC_NAMES[name].long}</dd>`)}</dl>
+<dl class="terms">${metricNames.map((name) => markup`<dt>${metricTable[name].short}</dt><dd>${metricTable[name].long}</dd>`)}</dl>
 </section>`;
 }
 
 function table({ id, nId, groups }: Summary, caption: string): Markup {
-  const columns = 2 + METRICS.length;
+  const columns = 2 + metricNames.length;
   const size = (count: number | undefined): string =>
     count === undefined ? '' : ` (${count.toLocaleString('en-US')} images)`;
   return markup`<div class="scroll card" role="region" tabindex="0" aria-label="Table of results">
 <table><caption>Known: ${id}${size(nId)}. ${caption}</caption>
-<thead><tr><th scope="col">loss</th><th scope="col">score</th>${METRICS.map((name) => markup`<th scope="col">${METRIC_NAMES[name].short} ↑</th>`)}</tr></thead>
+<thead><tr><th scope="col">loss</th><th scope="col">score</th>${metricNames.map((name) => markup`<th scope="col">${metricTable[name].short} ↑</th>`)}</tr></thead>
 ${groups.map(
   ({ ood, nOod, lines }) => markup`<tbody${ood === null ? new Safe(' class="mean"') : null}>
 <tr><th scope="rowgroup" colspan="${columns}">${ood === null ? 'Mean over the unknown sets' : `Unknown: ${ood}${size(nOod)}`}</th></tr>
 ${lines.map(
-  (line) => markup`<tr><th scope="row">${line.label}</th><td>${scoreTitle(line.score)}</td>${METRICS.map((name) => {
+  (line) => markup`<tr><th scope="row">${line.label}</th><td>${scoreTitle(line.score)}</td>${metricNames.map((name) => {
     const text = cellText(line.cells[name]);
     return line.best.has(name) ? markup`<td><strong>${text}</strong></td>` : markup`<td>${text}</td>`;
   })}</tr>

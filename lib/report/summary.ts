@@ -2,8 +2,9 @@
 // and score each), and in each cell the mean over seeds with its spread. All reports print these, so that the terminal, the
 // page and a reader's own sums agree. Order is order of first appearance.
 
+import { type MetricName, metricNames } from '../known/metrics.js';
 import { customaryScore, lossTitle } from './names.js';
-import { METRICS, type MetricName, type ResultRow } from './types.js';
+import type { ResultRow } from './types.js';
 
 /** A mean over runs with different seeds. */
 export interface Cell {
@@ -108,7 +109,7 @@ function describeLine({ loss, model, score }: ResultRow, rows: readonly ResultRo
 
 function average(runs: readonly Figures[]): Averaged {
   const cells = Object.fromEntries(
-    METRICS.map((name) => [name, cellOf(runs.map((run) => run[name]).filter((value) => value !== null))]),
+    metricNames.map((name) => [name, cellOf(runs.map((run) => run[name]).filter((value) => value !== null))]),
   );
   return { runs: runs.length, cells: cells as Line['cells'] };
 }
@@ -128,7 +129,7 @@ function meansOverSets(rows: readonly ResultRow[], oods: readonly string[]): Fig
   if (!runs.every((run) => oods.every((ood) => run.some((row) => row.ood === ood)))) return [];
   return runs.map((run) => {
     const { cells } = average(run);
-    return Object.fromEntries(METRICS.map((name) => [name, cells[name]?.mean ?? null])) as Figures;
+    return Object.fromEntries(metricNames.map((name) => [name, cells[name]?.mean ?? null])) as Figures;
   });
 }
 
@@ -138,7 +139,7 @@ function markBest(lines: readonly Omit<Line, 'best'>[]): Line[] {
     return cell === undefined ? Number.NEGATIVE_INFINITY : Number(percentage(cell.mean));
   };
   return lines.map((line) => {
-    const best = METRICS.filter(
+    const best = metricNames.filter(
       (name) => line.cells[name] !== undefined && lines.every((other) => printed(other, name) <= printed(line, name)),
     );
     return { ...line, best: new Set(lines.length > 1 ? best : []) };

@@ -65,7 +65,3 @@ export interface Report extends Results {
   /** @default 'Does the network know what it doesn’t know?' */
   readonly title?: string;
 }
-
-/** The columns of every table, in order. Of all of them more is better. */
-export const METRICS = ['accuracy', 'auroc', 'tnrAtTpr95', 'dtacc', 'auprIn', 'auprOut'] as const;
-export type MetricName = (typeof METRICS)[number];

@@ -7,13 +7,16 @@ import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
 import { openSource } from '../checkpoint/source.js';
 import * as data from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
+import type { AugmentationName } from '../known/augmentations.js';
+import type { DetectorName } from '../known/detectors.js';
+import type { ModelName } from '../known/models.js';
+import type { UnknownName } from '../known/unknownSets.js';
 import * as losses from '../losses/index.js';
 import * as models from '../models/index.js';
 import type { Module, StateSource } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { type FitOptions, type FitResult, fit } from './fit.js';
-import type { AugmentationName, CifarModelName, ModelName, ScoreName, UnknownName } from './names.js';
 import type { RecipeName } from './recipes.js';
 import { type CheckpointName, type JsonObject, RunDirectory } from './runDirectory.js';
 import { setsAtHand, unknownSet } from './unknowns.js';
@@ -72,8 +75,6 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
       ? known.split(experiment.validation, { seed: experiment.seed })
       : ([undefined, known] as const);
   using model = makeModel(experiment, train, device);
-  const [, height, width] = train.shape;
-  const augmentations = { crop: () => data.randomCrop([height, width], 4), flip: () => data.randomHorizontalFlip() };
   const result = await fit({
     model,
     criterion: losses.byName(experiment.loss).criterion(),
@@ -83,7 +84,7 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
     seed: experiment.seed,
     // The whole training set's: the same numbers for every split.
     normalize: known.statistics,
-    augment: experiment.augment.map((name) => augmentations[name]()),
+    augment: experiment.augment.map((name) => data.augmentations[name](train.shape)),
     config: { experiment: { ...experiment } },
     ...rest,
   });
@@ -100,7 +101,7 @@ export interface EvaluateOptions {
   /** @default every set that is on this machine */
   readonly ood?: readonly UnknownName[] | undefined;
   /** @default mps, es, mds, and the one that goes with the loss */
-  readonly scores?: readonly ScoreName[] | undefined;
+  readonly scores?: readonly DetectorName[] | undefined;
   readonly device?: Device | undefined;
   /** Fetch what is not on this machine. @default true */
   readonly download?: boolean;
@@ -143,8 +144,8 @@ export async function evaluateExperiment(trained: Trained, options: EvaluateOpti
 }
 
 /** The papers' three, and the one that the loss's authors use. */
-const defaultScores = (loss: losses.LossName): ScoreName[] => [
-  ...new Set<ScoreName>(['mps', 'es', 'mds', losses.byName(loss).score]),
+const defaultScores = (loss: losses.LossName): DetectorName[] => [
+  ...new Set<DetectorName>(['mps', 'es', 'mds', losses.byName(loss).score]),
 ];
 
 interface Resolved {
@@ -195,24 +196,13 @@ export async function resolveTrained(trained: Trained, log: EvaluateOptions['log
  * different losses start from the same features.
  */
 export function makeModel(
-  { model, loss, seed }: Pick<Experiment, 'loss' | 'seed'> & { readonly model: ModelName | CifarModelName },
+  { model, loss, seed }: Pick<Experiment, 'model' | 'loss' | 'seed'>,
   images: Pick<data.ImageDataset, 'shape' | 'classes'>,
   device: Device,
 ): Module {
-  const makers: Record<ModelName | CifarModelName, (options: Omit<models.ConvNetOptions, 'width'>) => Module> = {
-    convnet: models.convNet,
-    resnet18: models.resnet18,
-    resnet34: models.resnet34,
-    resnet20: models.resnet20,
-    resnet32: models.resnet32,
-    resnet44: models.resnet44,
-    resnet56: models.resnet56,
-    resnet110: models.resnet110,
-  };
-  if (!Object.hasOwn(makers, model)) throw expected(`one of ${Object.keys(makers).join(', ')}`, 'model', model);
   const { head } = losses.byName(loss);
   torch.manualSeed(seed);
-  const made = makers[model]({ inChannels: images.shape[0], numClasses: images.classes.length, head });
+  const made = models.byName(model, { inChannels: images.shape[0], numClasses: images.classes.length, head });
   // LibTorch's convolutions take a sixth to a quarter less time on the CPU when channels lie beside each other.
   return made.to({ device, memoryFormat: 'channels_last' });
 }

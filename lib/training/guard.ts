@@ -4,12 +4,14 @@
 import { existsSync } from 'node:fs';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
+import { type DetectorEntry, detectorSpecs } from '../known/detectors.js';
+import type { ModelName } from '../known/models.js';
+import { parseDetector } from '../known/parseDetector.js';
 import * as losses from '../losses/index.js';
 import type { Module } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { type Experiment, makeModel, readWeights, resolveTrained } from './experiment.js';
-import type { ModelName } from './names.js';
 import { RunDirectory } from './runDirectory.js';
 
 /** A run, or a guard's file with the weights that it was fitted to; without weights it judges arrays only. */
@@ -131,8 +133,8 @@ async function fitGuard(
 
 /** With its default settings, but for the deviations that the run's images were divided by. */
 function detectorOf(name: string, { std }: data.Statistics): ood.AnyDetector {
-  const spec = ood.parseDetector(name);
-  const entry: ood.DetectorEntry = ood.detectorSpecs[spec.name];
+  const spec = parseDetector(name);
+  const entry: DetectorEntry = detectorSpecs[spec.name];
   if (entry.fitsOn === 'validation')
     throw new IsotorchError(
       'ERR_ARGUMENT',

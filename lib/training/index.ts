@@ -1,5 +1,6 @@
 // `training`: the trainer, its recipes and run directories, and experiments by name.
 
+export type { Precision } from '../known/precisions.js';
 export { describeEnvironment, type EnvironmentRecord } from './environment.js';
 export {
   defaultExperiment,
@@ -13,7 +14,6 @@ export {
 } from './experiment.js';
 export { type Criterion, type FitOptions, type FitResult, fit } from './fit.js';
 export { type Guarded, type OpenGuardOptions, openGuard } from './guard.js';
-export type { Precision } from './names.js';
 export type { Progress } from './pace.js';
 export { type Effect, type QuickstartOptions, type QuickstartResult, quickstart } from './quickstart.js';
 export {

@@ -4,12 +4,13 @@
 
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
+import { quickstartLosses } from '../known/losses.js';
+import type { UnknownName } from '../known/unknownSets.js';
 import type { EvaluateProgress } from '../ood/index.js';
 import { type Environment, type Figure, type ResultRow, saveReport } from '../report/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { describeEnvironment } from './environment.js';
 import { type Experiment, evaluateExperiment, trainExperiment } from './experiment.js';
-import { quickstartLosses, type ScoreName, type UnknownName } from './names.js';
 import type { Progress } from './pace.js';
 import { type RecipeChanges, recipes } from './recipes.js';
 import { type EpochRecord, type JsonObject, RunDirectory } from './runDirectory.js';
@@ -157,7 +158,7 @@ async function canHaveFashion(log: QuickstartOptions['log']): Promise<boolean> {
 }
 
 function effectOf(results: readonly ResultRow[]): Effect {
-  const mean = (loss: LossName, score: ScoreName) => {
+  const mean = (loss: LossName, score: string) => {
     const rows = results.filter((row) => row.loss === loss && row.score === score);
     const auroc = rows.reduce((sum, row) => sum + row.auroc, 0) / rows.length;
     return { accuracy: rows[0]?.accuracy ?? Number.NaN, auroc };

@@ -3,8 +3,9 @@
 
 import * as data from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
+import { type DataSetEntry, dataSetNames, dataSets } from '../known/dataSets.js';
+import { type UnknownName, unknownNames } from '../known/unknownSets.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
-import { datasetNames, type UnknownName, unknownNames } from './names.js';
 
 export interface UnknownOptions {
   /** The known test images. */
@@ -37,21 +38,19 @@ export async function unknownSet(name: UnknownName, options: UnknownOptions): Pr
     case 'pixel-shuffled':
       return data.pixelShuffled(like);
     default:
-      if (!datasetNames.includes(name)) throw expected(`one of ${unknownNames.join(', ')}`, 'ood', name);
+      if (!dataSetNames.includes(name)) throw expected(`one of ${unknownNames.join(', ')}`, 'ood', name);
       if (name === known)
         throw new IsotorchError('ERR_ARGUMENT', `${name} is the known data set, so it cannot stand for the unknown`);
       return fitted(name, options);
   }
 }
 
-/** Sets that show the same things, so that neither is unknown to a network trained on the other. */
-const alike: Partial<Record<data.DatasetName, data.DatasetName>> = { mnist: 'digits', digits: 'mnist' };
-
 /** The sets that can be had without fetching anything, in a fixed order. */
 export async function setsAtHand(known: data.DatasetName, hasHeldOut: boolean): Promise<UnknownName[]> {
-  const here = (await data.available()).filter(
-    ({ name, test }) => test !== null && name !== known && name !== alike[known],
-  );
+  const { shows }: DataSetEntry = dataSets[known];
+  const alike = (name: data.DatasetName): boolean =>
+    shows !== undefined && (dataSets[name] as DataSetEntry).shows === shows;
+  const here = (await data.available()).filter(({ name, test }) => test !== null && name !== known && !alike(name));
   const made = ['uniform-noise', 'gaussian-noise', 'pixel-shuffled'] as const;
   return [...here.map(({ name }) => name), ...(hasHeldOut ? (['held-out'] as const) : []), ...made];
 }

@@ -1,19 +1,12 @@
 // `isotorch evaluate`: how well a trained network tells its images from unknown ones.
 
 import { Command, Option } from 'commander';
-import type { DatasetName } from '../../data/index.js';
-import type { LossName } from '../../losses/index.js';
+import { type DatasetName, dataSetNames } from '../../known/dataSets.js';
+import type { DetectorName } from '../../known/detectors.js';
+import { type LossName, lossNames } from '../../known/losses.js';
+import { type ModelName, modelNames } from '../../known/models.js';
+import { type UnknownName, unknownNames } from '../../known/unknownSets.js';
 import type { Trained } from '../../training/experiment.js';
-import {
-  datasetNames,
-  lossNames,
-  type ModelName,
-  modelNames,
-  type ScoreName,
-  scoreNames,
-  type UnknownName,
-  unknownNames,
-} from '../../training/names.js';
 import { classList } from '../arguments.js';
 import { exitCodes, Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -22,7 +15,7 @@ import { evaluateManifest, isManifest } from './evaluateManifest.js';
 
 interface EvaluateFlags {
   ood?: (UnknownName | 'noise')[];
-  score?: ScoreName[];
+  score?: DetectorName[];
   checkpoint: 'last' | 'best';
   weights?: string;
   data: DatasetName;
@@ -71,13 +64,11 @@ export function evaluateCommand(): Command {
         'noise',
       ]),
     )
-    .addOption(
-      new Option('--score <name...>', 'scores (default: mps, es, mds, and that of the loss)').choices(scoreNames),
-    )
+    .addOption(new Option('--score <name...>', 'scores (default: mps, es, mds, and that of the loss)'))
     .addOption(new Option('--checkpoint <name>', 'which weights of the run').choices(['last', 'best']).default('last'))
     .option('--weights <file>', 'a state dict instead of a run: .pt as PyTorch or isotorch saves it')
     .addOption(
-      new Option('--data <name>', 'with --weights: known data set').choices(datasetNames).default('fashion-mnist'),
+      new Option('--data <name>', 'with --weights: known data set').choices(dataSetNames).default('fashion-mnist'),
     )
     .addOption(new Option('--model <name>', 'with --weights: network').choices(modelNames).default('convnet'))
     .addOption(new Option('--loss <name>', 'with --weights: loss').choices(lossNames).default('isomax'))

@@ -1,7 +1,7 @@
 // `isotorch quickstart`: the paper's effect in a few minutes.
 
 import { Command, Option } from 'commander';
-import { quickstartLosses } from '../../training/names.js';
+import { quickstartLosses } from '../../known/losses.js';
 import { whole } from '../arguments.js';
 import { Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';

@@ -3,7 +3,6 @@
 
 import * as data from '../../data/index.js';
 import type { Device } from '../../tensor/index.js';
-import type { MadeUpName } from '../manifest/names.js';
 import type { DataReference, DataSource } from '../manifest/types.js';
 import { Shelf } from './shelf.js';
 
@@ -71,7 +70,7 @@ export class ImageSets implements Disposable {
 
   async #make({ from, after, like, labelled }: ImageRequest): Promise<data.ImageDataset> {
     if (from.source.kind === 'made-up')
-      return madeUp[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
+      return data.syntheticLike[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
     const isModel = JSON.stringify(from) === JSON.stringify(like);
     const model = isModel ? null : await this.get({ from: like, after: null, like, labelled: true });
     let set = await read(from.source, from.name, this.#options);
@@ -93,12 +92,6 @@ export class ImageSets implements Disposable {
   }
 }
 
-const madeUp: Readonly<Record<MadeUpName, (known: data.ImageDataset) => data.ImageDataset>> = {
-  'uniform-noise': (known) => data.uniformNoise(known.size, { like: known }),
-  'gaussian-noise': (known) => data.gaussianNoise(known.size, { like: known }),
-  'pixel-shuffled': (known) => data.pixelShuffled(known),
-};
-
 async function read(
   source: Exclude<DataSource, { kind: 'made-up' }>,
   name: string,
@@ -119,9 +112,7 @@ async function read(
       return await data.imageFolder(source.path, { device });
     case 'cifar10':
     case 'cifar100':
-      return await (source.kind === 'cifar10' ? data.cifar10 : data.cifar100)({
-        ...{ root: source.path, split: source.split, device },
-      });
+      return await data.load(source.kind, { root: source.path, split: source.split, device });
   }
 }
 

@@ -1,11 +1,14 @@
 // A manifest after reading: every default filled in, every shorthand written out, nothing of YAML left.
 
-import type { DatasetName } from '../../data/index.js';
-import type { LossName } from '../../losses/index.js';
-import type { AugmentationName, ModelName, Precision } from '../../training/names.js';
+import type { AugmentationName } from '../../known/augmentations.js';
+import type { DatasetName } from '../../known/dataSets.js';
+import type { LossName } from '../../known/losses.js';
+import type { ProfileName } from '../../known/metrics.js';
+import type { ModelName } from '../../known/models.js';
+import type { Precision } from '../../known/precisions.js';
+import type { SyntheticName } from '../../known/unknownSets.js';
 import type { RecipeName } from '../../training/recipes.js';
 import type { DetectorChoice } from './detectorSchemas.js';
-import type { MadeUpName, NetworkName, ProfileName } from './names.js';
 
 export interface Manifest {
   readonly name: string;
@@ -57,7 +60,7 @@ export interface WeightsSource {
   readonly path: string;
   /** What the keys of the state dict begin with and the network's don't. */
   readonly prefix: string;
-  readonly model: NetworkName;
+  readonly model: ModelName;
   readonly loss: LossName;
   /** Null: as many as the known set has. */
   readonly numClasses: number | null;
@@ -106,7 +109,7 @@ export interface DataReference {
 export type DataSource =
   /** By the name of `lib/data`. */
   | { readonly kind: 'set'; readonly set: DatasetName; readonly split: 'train' | 'test' }
-  | { readonly kind: 'made-up'; readonly set: MadeUpName }
+  | { readonly kind: 'made-up'; readonly set: SyntheticName }
   | { readonly kind: 'idx' | 'npy'; readonly path: string; readonly labels: string | null }
   | { readonly kind: 'folder' | 'tar'; readonly path: string }
   /** The binary version of CIFAR, a folder. */
