@@ -41,8 +41,8 @@ describe('a good manifest', () => {
     expect(arrays[0]).toMatchObject({ model: 'mine', seed: null, id: { name: 'test', path: 'arrays/test.npz' } });
     expect(id.map(({ name }) => name)).toEqual(['fashion-mnist', 'letters']);
     expect(id[0]!.ood.far.map(({ name, source, classes }) => [name, source, classes])).toEqual([
-      ['uniform-noise', { kind: 'made-up', set: 'uniform-noise' }, null],
-      ['gaussian-noise', { kind: 'made-up', set: 'gaussian-noise' }, null],
+      ['uniform-noise', { kind: 'synthetic', set: 'uniform-noise' }, null],
+      ['gaussian-noise', { kind: 'synthetic', set: 'gaussian-noise' }, null],
       ['old-digits', { kind: 'set', set: 'mnist', split: 'train' }, [0, 1, 2]],
       ['cifar10', { kind: 'cifar10', path: 'sets/cifar-10-batches-bin', split: 'test' }, null],
     ]);

@@ -40,6 +40,9 @@ export function detector(text: string): string {
   return text;
 }
 
+/** For options that take one or more of them. */
+export const detectors = (text: string, before: readonly string[] = []): string[] => [...before, detector(text)];
+
 /** For options that take classes: `0,1,2`, `0-6` or both. */
 export function classList(text: string): number[] {
   const classes = text.split(',').flatMap((part) => {

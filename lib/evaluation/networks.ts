@@ -43,7 +43,7 @@ export function networksOf({
 
 /** Networks that one entry of `checkpoints` stands for. */
 export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Network[] {
-  const [loss, model] = source.kind === 'run' ? [null, null] : [source.loss, source.model];
+  const { loss = null, model = null } = source.kind === 'run' ? (source.says ?? {}) : source;
   return seeds.map((seed) => ({
     id: withSeedName(name, seed),
     ...{ name, loss, model, seed, known },

@@ -90,7 +90,11 @@ const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\uff01-\uff60]/u;
 
 function textsOf(line: Line): string[] {
-  return [printable(line.label), printable(line.score), ...metricNames.map((name) => cellText(line.cells[name]))];
+  return [
+    printable(line.lacking > 0 ? `${line.label} (n = ${line.runs})` : line.label),
+    printable(line.score),
+    ...metricNames.map((name) => cellText(line.cells[name])),
+  ];
 }
 
 function images(count: number | undefined): string {

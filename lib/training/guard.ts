@@ -11,7 +11,7 @@ import * as losses from '../losses/index.js';
 import type { Module } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
-import { type Experiment, makeModel, readWeights, resolveTrained } from './experiment.js';
+import { makeModel, readWeights, resolveRun } from './experiment.js';
 import { RunDirectory } from './runDirectory.js';
 
 /** A run, or a guard's file with the weights that it was fitted to; without weights it judges arrays only. */
@@ -51,7 +51,7 @@ export interface OpenGuardOptions {
  * const verdicts = await guard.judge(images);
  */
 export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}): Promise<ood.Guard> {
-  const { device = torch.accelerator() ?? 'cpu', log } = options;
+  const { device = torch.accelerator() ?? 'cpu' } = options;
   if ('guard' in guarded) {
     const stored = await ood.Guard.load(guarded.guard);
     const { network } = guarded;
@@ -59,7 +59,7 @@ export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}
   }
   const path = RunDirectory.open(guarded.run).file('guard.safetensors');
   if (options.refit || !existsSync(path)) return await fitGuard(guarded, path, { ...options, device });
-  const { experiment, weights } = await resolveTrained(guarded, log);
+  const { experiment, weights } = resolveRun(guarded);
   const stored = await ood.Guard.load(path);
   const { accept = stored.threshold.accept, score = stored.detector.name } = options;
   if (accept !== stored.threshold.accept || score !== stored.detector.name)
@@ -98,8 +98,8 @@ async function fitGuard(
   path: string,
   { accept, score, log, device = 'cpu' }: OpenGuardOptions,
 ): Promise<ood.Guard> {
-  const { experiment, weights, statistics } = await resolveTrained(guarded, log);
-  const { validation, seed } = experiment as Experiment;
+  const { experiment, weights, statistics } = resolveRun(guarded);
+  const { validation, seed } = experiment;
   if (!(validation > 0))
     throw new IsotorchError(
       'ERR_DATA',

@@ -11,7 +11,7 @@ import type { Module } from '../../nn/index.js';
 import { hashFile } from '../../ood/index.js';
 import { Forward } from '../../ood/network/forward.js';
 import { type Device, Tensor } from '../../tensor/index.js';
-import { makeModel, readWeights, resolveTrained } from '../../training/experiment.js';
+import { makeModel, readWeights, resolveRun } from '../../training/experiment.js';
 import type { Network } from '../networks.js';
 import type { ImageRequest, ImageSets } from './images.js';
 
@@ -58,7 +58,7 @@ export async function aboutNetwork(
   }
   const [run, checkpoint] =
     source.kind === 'run' ? [source.path, source.checkpoint] : [runFolder(out, id), 'last' as const];
-  const { experiment, weights, seed: trained, statistics } = await resolveTrained({ run, checkpoint }, undefined);
+  const { experiment, weights, seed: trained, statistics } = resolveRun({ run, checkpoint });
   return {
     ...{
       model: experiment.model,

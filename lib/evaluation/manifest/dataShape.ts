@@ -75,7 +75,7 @@ function namedSource(value: string, role: DataRole, origin: Origin, report: Repo
   }
   const madeUp = syntheticNames.find((each) => each === name);
   if (madeUp !== undefined) {
-    if (split === undefined) return { kind: 'made-up', set: madeUp } as const;
+    if (split === undefined) return { kind: 'synthetic', set: madeUp } as const;
     report.wrong(origin, `${name}, which has no splits`, shown);
     return undefined;
   }
@@ -142,7 +142,7 @@ function longForm(role: DataRole, expects: string): Shape<DataReference> {
 }
 
 function nameFor(source: DataSource, origin: Origin, report: Report): string | undefined {
-  if (source.kind === 'set' || source.kind === 'made-up') return source.set;
+  if (source.kind === 'set' || source.kind === 'synthetic') return source.set;
   if (source.kind === 'cifar10' || source.kind === 'cifar100') return source.kind;
   return nameFromPath(source.path, origin, report);
 }

@@ -9,6 +9,7 @@ import {
   type ShapingEntry,
   shapingSpecs,
 } from '../../known/detectors.js';
+import { parseDetector } from '../../known/parseDetector.js';
 import { checkOf, type Setting, type SettingSpecs, type Settings } from '../../known/settings.js';
 import { didYouMean } from '../../nearest.js';
 import { checked, type Field, named, optional, record, refine, type Shape } from './shapes.js';
@@ -72,6 +73,16 @@ export function allDetectors(schemas: DetectorSchemas): DetectorChoice[] {
     const parts = partsOf(name, schemas)!;
     return choose(name, parts, defaultsOf(parts.detector.settings));
   });
+}
+
+/**
+ * A detector with its default settings, called by its name.
+ * @throws ERR_ARGUMENT for a name that means nothing
+ */
+export function detectorChoice(name: string): DetectorChoice {
+  const { settings, shapings } = parseDetector(name);
+  const own = Object.fromEntries(shapings.map((shaping) => [shaping.name, shaping.settings]));
+  return choose(name, partsOf(name, ownDetectors)!, { ...settings, ...own });
 }
 
 interface Parts {
