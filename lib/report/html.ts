@@ -134,29 +134,38 @@ function lead(summary: Summary, look: Look): Markup {
   const sets = summary.groups.filter(({ ood }) => ood !== null);
   const mean = sets.length > 1 ? `, averaged over ${sets.length} sets of them` : '';
   return markup`<p class="lead">A network that was trained on <b>${summary.id}</b> is shown images of things it has never met: ${list(sets.map(({ ood }) => ood))}. If it knows its limits, it is less sure of those. How often does a known image get a higher score than an unknown one${mean}? Guessing would give 50 %.</p>
-<ul class="tiles">${overall(summary).lines.map(
-    (line) =>
-      markup`<li class="card s${look.style(line)}"><h2>${look.name(line)}</h2><p class="big">${cellText(line.cells.auroc)} %</p><p class="soft">known above unknown (AUROC), by ${scoreTitle(line.score)}</p>${
-        line.cells.accuracy
-          ? markup`<p class="soft">${cellText(line.cells.accuracy)} % of known images named correctly</p>`
-          : null
-      }</li>`,
-  )}</ul>`;
+<ul class="tiles">${overall(summary)
+    .lines.slice(0, MOST_DRAWN)
+    .map(
+      (line) =>
+        markup`<li class="card s${look.style(line)}"><h2>${look.name(line)}</h2><p class="big">${cellText(line.cells.auroc)} %</p><p class="soft">known above unknown (AUROC), by ${scoreTitle(line.score)}</p>${
+          line.cells.accuracy
+            ? markup`<p class="soft">${cellText(line.cells.accuracy)} % of known images named correctly</p>`
+            : null
+        }</li>`,
+    )}</ul>`;
 }
 
 function glance(id: string, summary: Summary, look: Look): Markup {
+  const drawn = drawnLines(summary);
+  const isDrawn = (line: Line): boolean => drawn.some((one) => sameLine(one, line));
   const rows = summary.groups.map(({ ood, lines }) => ({
     name: ood ?? 'mean',
     strong: ood === null,
-    values: lines.flatMap((line) =>
-      line.cells.auroc ? [{ label: look.name(line), style: look.style(line), value: line.cells.auroc.mean }] : [],
-    ),
+    values: lines
+      .filter(isDrawn)
+      .flatMap((line) =>
+        line.cells.auroc ? [{ label: look.name(line), style: look.style(line), value: line.cells.auroc.mean }] : [],
+      ),
   }));
   return markup`<section aria-labelledby="${id}-glance">
 <h2 id="${id}-glance">At a glance</h2>
-<p>Each line is a set of unknown images, each mark a ${linesOf(summary).some((line) => look.name(line) !== line.label) ? 'score' : 'loss'}. The farther right, the better the network tells these images from those of ${summary.id}.</p>
-${legend(linesOf(summary), look, 'dot')}
-<figure class="card wide">${overviewChart(`${id}-overview`, rows)}</figure>
+<p>Each line is a set of unknown images, each mark a ${drawn.some((line) => look.name(line) !== line.label) ? 'score' : 'loss'}. The farther right, the better the network tells these images from those of ${summary.id}.</p>
+${legend(drawn, look, 'dot')}
+<figure class="card wide">${overviewChart(
+    `${id}-overview`,
+    rows.filter(({ values }) => values.length > 0),
+  )}</figure>
 </section>`;
 }
 
@@ -255,7 +264,7 @@ ${lines.map(
 function legend(lines: readonly Line[], look: Look, kind: 'dot' | 'line'): Markup {
   return markup`<ul class="legend">${lines.map(
     (line) =>
-      markup`<li>${sample(look.style(line), kind)}<span>${look.name(line)} <span class="soft">${scoreTitle(line.score)}</span></span></li>`,
+      markup`<li>${sample(look.style(line), kind)}<span>${look.name(line)} ${scoreTitle(line.score) !== look.name(line) && markup`<span class="soft">${scoreTitle(line.score)}</span>`}</span></li>`,
   )}</ul>`;
 }
 
