@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expected, IsotorchError } from '../errors.js';
 import type { CifarEntry, Split } from '../known/dataSets.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
 import { readFileBytes } from './idx.js';
+import { ImageDataset } from './imageDataset.js';
 import type { Reader } from './loadSource.js';
 import { cacheBase } from './places.js';
 

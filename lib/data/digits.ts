@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { IsotorchError } from '../errors.js';
 import type { DigitsEntry } from '../known/dataSets.js';
-import { ImageDataset } from './dataset.js';
 import { readFileBytes } from './idx.js';
+import { ImageDataset } from './imageDataset.js';
 import type { Reader } from './loadSource.js';
 import { partition } from './split.js';
 

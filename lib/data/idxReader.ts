@@ -1,7 +1,7 @@
 // From a set's IDX files to a data set on a device. What finds and verifies the files is in locate.ts, which needs no LibTorch.
 import type { ImageSource } from '../known/dataSets.js';
 import { tidy, torch } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
+import { ImageDataset } from './imageDataset.js';
 import type { Reader } from './loadSource.js';
 import { findSplit, readSplit } from './locate.js';
 

@@ -3,13 +3,14 @@ export type { SourceName, Split } from '../known/dataSets.js';
 export type { ImageShape } from './arguments.js';
 export type { NestedImages } from './arrays.js';
 export { asLike } from './asLike.js';
-export { type Augmentation, augmentations, randomCrop, randomHorizontalFlip } from './augment.js';
-export { type ArraysInit, type DatasetInit, ImageDataset } from './dataset.js';
+export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
+export { type Dataset, TensorDataset, type TensorDatasetInit } from './dataset.js';
 export { fromIdx, type IdxOptions } from './fromIdx.js';
 export { fromNpy, type NpyOptions } from './fromNpy.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
+export { type ArraysInit, type DatasetInit, ImageDataset } from './imageDataset.js';
 export { type ImageFolderOptions, imageFolder } from './imageFolder.js';
-export { Batch, BatchLoader, type BatchOptions, type StreamedBatch } from './loader.js';
+export { Batch, BatchLoader, type BatchOptions, type Gathered, type StreamedBatch } from './loader.js';
 export type { LoadSource, SourceOptions, TrainAndTest } from './loadSource.js';
 export { decodePng, type Picture, readPng } from './png.js';
 export type { PlainAugmentation } from './preparation.js';
@@ -35,7 +36,6 @@ export {
   gaussianNoise,
   type NoiseOptions,
   pixelShuffled,
-  syntheticLike,
   uniformNoise,
 } from './synthetic.js';
 export { normalize } from './transforms.js';

@@ -2,7 +2,7 @@
 import { expected } from '../errors.js';
 import type { Split } from '../known/dataSets.js';
 import type { Device, Tensor } from '../tensor/index.js';
-import type { ImageDataset } from './dataset.js';
+import type { ImageDataset } from './imageDataset.js';
 
 export interface LocateOptions {
   /** A folder with the files, or with a folder `<name>/` (or torchvision's `<Name>/raw/`) that has them. */

@@ -4,9 +4,9 @@ import { expected } from '../errors.js';
 import { type DataSetEntry, type DatasetName, dataSetNames, dataSets, type Split } from '../known/dataSets.js';
 import type { Tensor } from '../tensor/index.js';
 import { cifarReader } from './cifar.js';
-import type { ImageDataset } from './dataset.js';
 import { digitsReader } from './digits.js';
 import { idxReader } from './idxReader.js';
+import type { ImageDataset } from './imageDataset.js';
 import { type LoadSource, loaderOf, type Reader, type SourceOptions, type TrainAndTest } from './loadSource.js';
 
 export { type DatasetName, dataSetNames as names } from '../known/dataSets.js';

@@ -4,8 +4,8 @@ import { expected } from '../errors.js';
 import type { SyntheticName } from '../known/unknownSets.js';
 import { type Device, type Tensor, torch } from '../tensor/index.js';
 import { finite, type ImageShape, imageShape, integer } from './arguments.js';
-import { ImageDataset } from './dataset.js';
 import { pixelDistribution } from './gaussian.js';
+import { ImageDataset } from './imageDataset.js';
 import { SeededRandom } from './random.js';
 
 export interface NoiseOptions {

@@ -6,6 +6,7 @@ import { types } from 'node:util';
 import { formatOf } from '../checkpoint/formats.js';
 import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
 import { openSource } from '../checkpoint/source.js';
+import { augmentations } from '../data/augment.js';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
 import type { AugmentationName } from '../known/augmentations.js';
@@ -81,7 +82,7 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
     seed: experiment.seed,
     // The whole training set's: the same numbers for every split.
     normalize: known.statistics,
-    augment: experiment.augment.map((name) => data.augmentations[name](train.shape)),
+    augment: experiment.augment.map((name) => augmentations[name](train.shape)),
     config: { experiment: { ...experiment } },
     ...rest,
   });

@@ -2,6 +2,7 @@
 // network's images, kept while there is room. What is known of a set, its hash above all, is remembered for good.
 
 import * as data from '../../data/index.js';
+import { syntheticLike } from '../../data/synthetic.js';
 import { type Device, tidy, torch } from '../../tensor/index.js';
 import type { DataReference, DataSource } from '../manifest/types.js';
 import { Shelf } from './shelf.js';
@@ -72,7 +73,7 @@ export class ImageSets implements Disposable {
 
   async #make({ from, after, like, labelled }: ImageRequest): Promise<data.ImageDataset> {
     if (from.source.kind === 'synthetic')
-      return data.syntheticLike[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
+      return syntheticLike[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
     const isModel = JSON.stringify(from) === JSON.stringify(like);
     const model = isModel ? null : await this.get({ from: like, after: null, like, labelled: true });
     let set = await read(from.source, from.name, this.#options);
