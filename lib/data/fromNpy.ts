@@ -2,7 +2,7 @@
 import { loadNpy } from '../checkpoint/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import { type Device, type Tensor, tidy } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
+import { ImageDataset } from './imageDataset.js';
 import type { Statistics } from './statistics.js';
 
 export interface NpyOptions {

@@ -1,8 +1,12 @@
 // What settings a detector has, as plain data: their defaults, ranges and meaning. One check serves the functions that make
 // detectors, the registry, saved files, manifests and the command line's help. Nothing here loads LibTorch.
 
-import { expected, IsotorchError } from '../../errors.js';
-import { nearest } from '../../nearest.js';
+import { expected, IsotorchError } from '../errors.js';
+import { nearest } from '../nearest.js';
+
+/** A setting as JSON holds it. */
+export type Setting = number | string | boolean | null | readonly Setting[] | { readonly [name: string]: Setting };
+export type Settings = Readonly<Record<string, Setting>>;
 
 interface Described {
   /** One line for help. */
@@ -95,7 +99,9 @@ export function settled<const S extends SettingSpecs>(owner: string, specs: S, g
   const values: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     const value = (given as Record<string, unknown>)[name];
-    values[name] = value === undefined ? spec.default : checked(value, spec, `${owner}’s ${name}`);
+    const check = checkOf(spec);
+    if (value !== undefined && !check.is(value)) throw expected(check.expects, `${owner}’s ${name}`, value);
+    values[name] = value === undefined ? spec.default : Array.isArray(value) ? [...value] : value;
   }
   return values as SettingsOf<S>;
 }
@@ -115,51 +121,79 @@ export function unknownName(what: string, name: string, names: readonly string[]
   );
 }
 
-function checked(value: unknown, spec: SettingSpec, name: string): unknown {
-  if (value === null && spec.default === null) return null;
+/** What a value has to be, in words, and whether one is. */
+export interface Check {
+  readonly expects: string;
+  is(value: unknown): boolean;
+  /** Of a list: what each item has to be. */
+  readonly item?: Check;
+  /** Words that would have been right. */
+  readonly words?: readonly string[];
+}
+
+/** The one check of a setting, for calls from programs, saved files and manifests alike. */
+export function checkOf(spec: SettingSpec): Check {
   switch (spec.kind) {
     case 'flag':
-      if (typeof value !== 'boolean') throw expected('true or false', name, value);
-      return value;
+      return flagCheck;
     case 'choice':
-      if (typeof value !== 'string' || !spec.choices.includes(value))
-        throw expected(`one of ${spec.choices.join(', ')}`, name, value);
-      return value;
+      return choiceCheck(spec.choices);
     case 'number':
-      if (!isWithin(value, spec))
-        throw expected(`${rangeOf(spec)}${spec.default === null ? ', or null' : ''}`, name, value);
-      return value;
+      return spec.default === null ? orNull(numberCheck(spec)) : numberCheck(spec);
     case 'numbers':
-      return items(value, (item) => isWithin(item, spec.item), `a list, not empty, each ${rangeOf(spec.item)}`, name);
+      return listCheck(numberCheck(spec.item));
     case 'path':
-      if (!isPath(value)) throw expected('the path of a module, or null', name, value);
-      return value;
+      return orNull(pathCheck);
     case 'paths':
-      return items(value, isPath, "a list of modules' paths such as ['layer3', 'layer4'], or null", name);
+      return orNull(listCheck(pathCheck));
   }
 }
 
-function items(value: unknown, is: (item: unknown) => boolean, expects: string, name: string): unknown[] {
-  if (!Array.isArray(value) || value.length === 0 || !value.every(is)) throw expected(expects, name, value);
-  return [...value];
-}
+export const flagCheck: Check = { expects: 'true or false', is: (value) => typeof value === 'boolean' };
 
-const isPath = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const pathCheck: Check = {
+  expects: 'the path of a module',
+  is: (value) => typeof value === 'string' && value.trim() !== '',
+};
 
-function isWithin(value: unknown, { integer = false, ...limits }: NumberLimits): boolean {
-  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
+/** @param what what the words are, where that helps: `a loss` */
+export const choiceCheck = (words: readonly string[], what = ''): Check => ({
+  expects: what === '' ? `one of ${words.join(', ')}` : `${what} (${words.join(', ')})`,
+  is: (value) => typeof value === 'string' && words.includes(value),
+  words,
+});
+
+export function numberCheck(limits: NumberLimits): Check {
+  const { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
   const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = limits;
-  if (typeof value !== 'number' || !(integer ? Number.isSafeInteger(value) : Number.isFinite(value))) return false;
-  return value >= min && value <= max && value > above && value < below;
+  const isNumber = integer ? Number.isSafeInteger : Number.isFinite;
+  return {
+    expects: rangeOf(limits),
+    is: (value) => {
+      if (typeof value !== 'number' || !isNumber(value)) return false;
+      return value >= min && value <= max && value > above && value < below;
+    },
+  };
 }
 
-/** "a whole number (1 or more)", "a number (above 0)", "a number (0 or more, 100 or less)". */
+/** At least one item. */
+const listCheck = (item: Check): Check => ({
+  expects: `a list, each item ${item.expects}`,
+  is: (value) => Array.isArray(value) && value.length > 0 && value.every((each) => item.is(each)),
+  item,
+});
+
+const orNull = (check: Check): Check => ({
+  ...check,
+  expects: `${check.expects}, or null`,
+  is: (value) => value === null || check.is(value),
+});
+
+/** `a whole number of 1 or more`, `a number above 0 and below 1`, `a number from 0 to 100`. */
 export function rangeOf({ integer, min, above, max, below }: NumberLimits): string {
-  const bounds = [
-    ...(above === undefined ? [] : [`above ${above}`]),
-    ...(min === undefined ? [] : [`${min} or more`]),
-    ...(max === undefined ? [] : [`${max} or less`]),
-    ...(below === undefined ? [] : [`below ${below}`]),
-  ];
-  return `${integer ? 'a whole number' : 'a number'}${bounds.length === 0 ? '' : ` (${bounds.join(', ')})`}`;
+  const what = integer ? 'a whole number' : 'a number';
+  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`;
+  const lower = min !== undefined ? `of ${min} or more` : above !== undefined ? `above ${above}` : '';
+  const upper = max !== undefined ? `at most ${max}` : below !== undefined ? `below ${below}` : '';
+  return [what, [lower, upper].filter((part) => part !== '').join(' and ')].filter((part) => part !== '').join(' ');
 }

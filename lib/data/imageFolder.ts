@@ -7,8 +7,8 @@ import { fileError, openSource } from '../checkpoint/source.js';
 import { readTar } from '../checkpoint/tar/reader.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Device } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
 import { isGzip, readFileBytes } from './idx.js';
+import { ImageDataset } from './imageDataset.js';
 import { decodePng, type Picture } from './png.js';
 import type { Statistics } from './statistics.js';
 

@@ -1,11 +1,31 @@
-// The image sets that are known by name: their files and how to recognise them, where they are published, what their
-// classes are called, who may use them. A file is recognised by its contents: the .gz as published, by the digest that
-// its publisher or the common libraries give; any other packing of it (Debian compresses anew), by the digest of what
-// is inside, taken from files that passed the first test.
+// The data sets by name: how many images they have, what their classes are called, who may use them; their files, where they
+// are published and how to recognise them. A data set is one row here; what reads the files of its format is in lib/data
+// (sources.ts), and the compiler asks for one where the format is new.
+//
+// An IDX file is recognised by its contents: the .gz as published, by the digest that its publisher or the common libraries
+// give; any other packing of it (Debian compresses anew), by the digest of what is inside, taken from files that passed the
+// first test.
+
 import { type Statistics, statistics } from './statistics.js';
+import { namesOf } from './table.js';
 
 export type Split = 'train' | 'test';
-export type SourceName = 'fashion-mnist' | 'mnist' | 'kmnist' | 'notmnist';
+
+/** What is known of every set. */
+export interface DataSetFacts {
+  readonly title: string;
+  readonly classes: readonly string[];
+  /** How many there are in each split. */
+  readonly images: Readonly<Record<Split, number>>;
+  /** Whether every class has the same number of them in each split. */
+  readonly balanced: boolean;
+  /** What they show, where another set shows it too: neither is unknown to a network that was trained on the other. */
+  readonly shows?: string;
+  /** The customary ones. @default measured from the training images */
+  readonly statistics?: Statistics;
+  readonly licence: string;
+  readonly homepage: string;
+}
 
 /** `sha256:…` or `md5:…`, in hex. */
 export type Digest = `sha256:${string}` | `md5:${string}`;
@@ -19,13 +39,9 @@ export interface SourceFile {
   readonly content?: Digest;
 }
 
-export interface ImageSource {
+/** Where the IDX files of a set are and what they are. */
+export interface ImageSource extends Pick<DataSetFacts, 'title' | 'classes' | 'statistics' | 'licence' | 'homepage'> {
   readonly name: string;
-  readonly title: string;
-  readonly classes: readonly string[];
-  readonly statistics?: Statistics;
-  readonly licence: string;
-  readonly homepage: string;
   /** Folder in which torchvision keeps the same files, below its root. */
   readonly torchvision: string;
   /** Debian's package of the set, and the folder that it installs. */
@@ -34,6 +50,30 @@ export interface ImageSource {
   readonly addresses: readonly string[];
   readonly files: Readonly<Record<Split, { readonly images: SourceFile; readonly labels: SourceFile }>>;
 }
+
+/** In MNIST's format. */
+export interface IdxEntry extends DataSetFacts, ImageSource {
+  readonly format: 'idx';
+}
+
+/** CIFAR's binary version: records of labels and of 3 × 32 × 32 pixels, colour plane by colour plane. Not fetched. */
+export interface CifarEntry extends DataSetFacts {
+  readonly format: 'cifar';
+  readonly name: string;
+  /** Folders that the files may be in, as the archive has them or we do. */
+  readonly folders: readonly string[];
+  readonly archive: string;
+  readonly files: Readonly<Record<Split, readonly string[]>>;
+  /** Bytes before the pixels; the last of them is the label. */
+  readonly labels: number;
+}
+
+/** Inside the package. */
+export interface DigitsEntry extends DataSetFacts {
+  readonly format: 'digits';
+}
+
+export type DataSetEntry = IdxEntry | CifarEntry | DigitsEntry;
 
 const digits = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 
@@ -55,9 +95,13 @@ function files(
   };
 }
 
-export const catalog: Readonly<Record<SourceName, ImageSource>> = {
+/** The grey sets of 28×28 pixels. */
+export const catalog = {
   'fashion-mnist': {
+    format: 'idx',
     name: 'fashion-mnist',
+    images: { train: 60_000, test: 10_000 },
+    balanced: true,
     title: 'Fashion-MNIST',
     classes: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
     statistics: statistics.fashionMnist,
@@ -89,7 +133,11 @@ export const catalog: Readonly<Record<SourceName, ImageSource>> = {
     }),
   },
   mnist: {
+    format: 'idx',
     name: 'mnist',
+    images: { train: 60_000, test: 10_000 },
+    balanced: false,
+    shows: 'handwritten digits',
     title: 'MNIST',
     classes: digits,
     statistics: statistics.mnist,
@@ -120,7 +168,10 @@ export const catalog: Readonly<Record<SourceName, ImageSource>> = {
     }),
   },
   kmnist: {
+    format: 'idx',
     name: 'kmnist',
+    images: { train: 60_000, test: 10_000 },
+    balanced: true,
     title: 'Kuzushiji-MNIST',
     classes: ['o', 'ki', 'su', 'tsu', 'na', 'ha', 'ma', 'ya', 're', 'wo'],
     licence: 'CC BY-SA 4.0, created by CODH, adapted from the Kuzushiji Dataset of NIJL and others',
@@ -142,7 +193,10 @@ export const catalog: Readonly<Record<SourceName, ImageSource>> = {
   },
   // Letters A to J in many fonts (Y. Bulatov), in the balanced MNIST-shaped selection by D. Flanagan.
   notmnist: {
+    format: 'idx',
     name: 'notmnist',
+    images: { train: 60_000, test: 10_000 },
+    balanced: true,
     title: 'notMNIST',
     classes: ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J'],
     licence: 'none stated by its author; offered for research',
@@ -162,4 +216,64 @@ export const catalog: Readonly<Record<SourceName, ImageSource>> = {
       ],
     }),
   },
-};
+} as const satisfies Record<string, IdxEntry>;
+
+export type SourceName = keyof typeof catalog;
+
+const KRIZHEVSKY = {
+  licence: 'none stated; cite Krizhevsky 2009',
+  homepage: 'https://www.cs.toronto.edu/~kriz/cifar.html',
+} as const;
+
+export const dataSets = {
+  ...catalog,
+  cifar10: {
+    format: 'cifar',
+    title: 'CIFAR-10',
+    name: 'cifar-10',
+    images: { train: 50_000, test: 10_000 },
+    balanced: true,
+    folders: ['cifar-10', 'cifar-10-batches-bin', ''],
+    archive: 'cifar-10-binary.tar.gz',
+    files: { train: [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`), test: ['test_batch.bin'] },
+    labels: 1,
+    classes: ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'],
+    statistics: statistics.cifar10,
+    ...KRIZHEVSKY,
+  },
+  cifar100: {
+    format: 'cifar',
+    title: 'CIFAR-100',
+    name: 'cifar-100',
+    images: { train: 50_000, test: 10_000 },
+    balanced: true,
+    folders: ['cifar-100', 'cifar-100-binary', ''],
+    archive: 'cifar-100-binary.tar.gz',
+    files: { train: ['train.bin'], test: ['test.bin'] },
+    labels: 2,
+    classes: (
+      'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle ' +
+      'caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant ' +
+      'flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man ' +
+      'maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree ' +
+      'plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail ' +
+      'snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout ' +
+      'tulip turtle wardrobe whale willow_tree wolf woman worm'
+    ).split(' '),
+    statistics: statistics.cifar100,
+    ...KRIZHEVSKY,
+  },
+  digits: {
+    format: 'digits',
+    title: 'UCI optical digits',
+    classes: digits,
+    images: { train: 1_437, test: 360 },
+    balanced: false,
+    shows: 'handwritten digits',
+    licence: 'CC BY 4.0, E. Alpaydin and C. Kaynak',
+    homepage: 'https://doi.org/10.24432/C50P49',
+  },
+} as const satisfies Record<string, DataSetEntry>;
+
+export type DatasetName = keyof typeof dataSets;
+export const dataSetNames = namesOf(dataSets);

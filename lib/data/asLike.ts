@@ -2,7 +2,7 @@
 // unknown beside any known one.
 import { expected, IsotorchError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
+import { ImageDataset } from './imageDataset.js';
 
 /**
  * `dataset` with the channels, height and width of `like`, on its device, and normalised with its statistics by default:

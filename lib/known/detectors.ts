@@ -1,11 +1,12 @@
-// Every detector and activation shaping that can be asked for by name, with what it reads, what it learns from and its settings,
-// as plain data: manifests and the command line's help are checked against it without loading LibTorch. Defaults are those of
-// the papers and OpenOOD. A new detector is one entry here and one in registry.ts; the types keep the two together.
+// Every detector and activation shaping that can be asked for by name, with what it reads, what it learns from and its
+// settings. Defaults are those of the papers and OpenOOD. A detector is one row here, its formula in a file of lib/ood, and one
+// line in lib/ood/detectors/registry.ts, which the compiler asks for.
 
-import { expected, IsotorchError } from '../../errors.js';
-import type { Need } from '../arrays/arrays.js';
-import type { Settings } from './detector.js';
-import { type SettingSpecs, type SettingsOf, settled, unknownName } from './settings.js';
+import { type SettingSpecs, type SettingsOf, settled } from './settings.js';
+import { namesOf } from './table.js';
+
+/** The numbers of a network that a detector may read. `affine head`: a last layer with weight and bias, of an `nn.Linear`. */
+export type Need = 'logits' | 'features' | 'labels' | 'head' | 'affine head';
 
 /** `network`: the detector runs the network itself, for its gradients or inner layers. */
 export type DetectorNeed = Need | 'network';
@@ -21,6 +22,10 @@ export interface ShapingEntry {
 }
 
 export interface DetectorEntry extends ShapingEntry {
+  /** In words, where the name is an abbreviation: `entropic score`. */
+  readonly title?: string;
+  /** A clause that says what its values mean. */
+  readonly meaning?: string;
   /** What `score` and `fit` read. */
   readonly needs: readonly DetectorNeed[];
 }
@@ -48,15 +53,60 @@ const std = {
 } as const;
 
 export const detectorSpecs = {
-  mps: { needs: ['logits'], fitsOn: null, settings: {} },
-  es: { needs: ['logits'], fitsOn: null, settings: {} },
-  mds: { needs: ['logits'], fitsOn: null, settings: {} },
-  mmls: { needs: ['logits'], fitsOn: null, settings: {} },
-  mmles: { needs: ['logits'], fitsOn: null, settings: {} },
-  mmleps: { needs: ['logits'], fitsOn: null, settings: {} },
+  mps: {
+    title: 'maximum probability',
+    meaning: 'the probability of the most likely class: 1 says “certain”, 1 divided by the number of classes “no idea”',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
+  es: {
+    title: 'entropic score',
+    meaning:
+      'the negative entropy of the class probabilities: 0 says “certain”, −ln(number of classes), which is −2.3 for ten, “no idea”',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
+  mds: {
+    title: 'minimum distance',
+    meaning:
+      'the largest logit, which with IsoMax losses is minus the distance to the nearest class prototype: the lower, the farther from every class',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
+  mmls: {
+    title: 'maximum and mean logit score',
+    meaning: 'the largest logit and the mean of all, added',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
+  mmles: {
+    title: 'maximum and mean logit and entropic score',
+    meaning: 'the largest logit, the mean of all and the entropic score, added: DisMax’s own',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
+  mmleps: {
+    title: 'maximum and mean logit, entropic and probability score',
+    meaning: 'mmles and the largest probability, added',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: {},
+  },
   mls: { needs: ['logits'], fitsOn: null, settings: {} },
-  energy: { needs: ['logits'], fitsOn: null, settings: { temperature: { ...temperature, default: 1 } } },
+  energy: {
+    meaning: 'ln Σ exp(logit), minus the free energy',
+    needs: ['logits'],
+    fitsOn: null,
+    settings: { temperature: { ...temperature, default: 1 } },
+  },
   gen: {
+    title: 'generalised entropy score',
+    meaning: 'the negative generalised entropy of the class probabilities',
     needs: ['logits'],
     fitsOn: null,
     settings: {
@@ -289,66 +339,11 @@ export type ShapingName = keyof typeof shapingSpecs;
 export type DetectorSettings<N extends DetectorName> = Partial<SettingsOf<(typeof detectorSpecs)[N]['settings']>>;
 export type ShapingSettings<N extends ShapingName> = Partial<SettingsOf<(typeof shapingSpecs)[N]['settings']>>;
 
-export const detectorNames = Object.keys(detectorSpecs) as readonly DetectorName[];
-export const shapingNames = Object.keys(shapingSpecs) as readonly ShapingName[];
+export const detectorNames = namesOf(detectorSpecs);
+export const shapingNames = namesOf(shapingSpecs);
 
 /** All settings of a detector: those that are given, checked, and the defaults. @throws ERR_ARGUMENT */
 export const detectorSettings = <N extends DetectorName>(name: N, given: unknown) =>
   settled(name, detectorSpecs[name].settings as (typeof detectorSpecs)[N]['settings'], given);
 export const shapingSettings = <N extends ShapingName>(name: N, given: unknown) =>
   settled(name, shapingSpecs[name].settings as (typeof shapingSpecs)[N]['settings'], given);
-
-/** A detector in words: which one, with which settings (all of them), behind which activation shapings. */
-export interface DetectorSpec {
-  readonly name: DetectorName;
-  readonly settings: Settings;
-  /** Innermost first: the last one sees the features first. */
-  readonly shapings: readonly { readonly name: ShapingName; readonly settings: Settings }[];
-}
-
-/**
- * Checks a detector's name and settings. `energy+react` is `energy` behind the shaping `react`, whose settings stand under
- * its name.
- *
- * @throws ERR_ARGUMENT for names and settings that don't exist, with the one that was probably meant; values out of range
- * @example parseDetector('energy+react', { temperature: 1, react: { percentile: 95 } });
- */
-export function parseDetector(name: string, settings: unknown = {}): DetectorSpec {
-  if (typeof name !== 'string') throw expected('the name of a detector', 'name', name);
-  if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
-    throw expected('an object of settings', `${name}’s settings`, settings);
-  const [base, ...after] = name.split('+') as [string, ...string[]];
-  if (!isOneOf(detectorNames, base)) throw unknownName('detector', base, detectorNames, elsewhere(base));
-  const { needs }: DetectorEntry = detectorSpecs[base];
-  if (after.length > 0 && needs.includes('network'))
-    throw new IsotorchError(
-      'ERR_ARGUMENT',
-      `Expected no activation shaping with ${base}, which runs the network itself, but received ${name}`,
-    );
-  const shapings: ShapingName[] = [];
-  for (const shaping of after) {
-    if (!isOneOf(shapingNames, shaping)) throw unknownName('activation shaping', shaping, shapingNames);
-    if (shapings.includes(shaping))
-      throw new IsotorchError(
-        'ERR_ARGUMENT',
-        `Expected each activation shaping once but ${shaping} comes twice in ${name}`,
-      );
-    shapings.push(shaping);
-  }
-  const given = Object.entries(settings);
-  const own = given.filter(([key]) => !isOneOf(shapings, key));
-  return {
-    name: base,
-    settings: detectorSettings(base, Object.fromEntries(own)) as Settings,
-    shapings: shapings.map((shaping) => ({
-      name: shaping,
-      settings: shapingSettings(shaping, given.find(([key]) => key === shaping)?.[1] ?? {}) as Settings,
-    })),
-  };
-}
-
-const isOneOf = <T extends string>(names: readonly T[], name: string): name is T =>
-  (names as readonly string[]).includes(name);
-
-const elsewhere = (name: string): string | undefined =>
-  Object.hasOwn(namesElsewhere, name) ? namesElsewhere[name] : undefined;

@@ -4,16 +4,18 @@
 
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
-import type { EvaluateProgress } from '../ood/index.js';
-import { type Environment, type Figure, type ResultRow, saveReport } from '../report/index.js';
+import { quickstartLosses } from '../known/losses.js';
+import type { UnknownName } from '../known/unknownSets.js';
+import type { Environment, ResultRow, SavedReport } from '../report/index.js';
 import { type Device, torch } from '../tensor/index.js';
-import { describeEnvironment } from './environment.js';
-import { type Experiment, evaluateExperiment, trainExperiment } from './experiment.js';
-import { quickstartLosses, type ScoreName, type UnknownName } from './names.js';
-import type { Progress } from './pace.js';
-import { type RecipeChanges, recipes } from './recipes.js';
-import { type EpochRecord, type JsonObject, RunDirectory } from './runDirectory.js';
-import { setsAtHand } from './unknowns.js';
+import { describeEnvironment } from '../training/environment.js';
+import { type Experiment, trainExperiment } from '../training/experiment.js';
+import type { Progress } from '../training/pace.js';
+import { type RecipeChanges, recipes } from '../training/recipes.js';
+import { type EpochRecord, type JsonObject, RunDirectory } from '../training/runDirectory.js';
+import type { ManifestProgress } from './execute/run.js';
+import { evaluateRuns } from './runs.js';
+import { setsAtHand } from './unknownSets.js';
 
 type LossName = (typeof quickstartLosses)[number];
 
@@ -34,7 +36,7 @@ export interface QuickstartOptions {
   readonly log?: (message: string) => void;
   readonly onProgress?: (progress: Progress, loss: LossName) => void;
   readonly onEpoch?: (record: EpochRecord, loss: LossName, epochs: number) => void;
-  readonly onEvaluate?: (progress: EvaluateProgress, loss: LossName) => void;
+  readonly onEvaluate?: (progress: ManifestProgress, loss: LossName) => void;
 }
 
 /** Means over the unknown sets, as fractions. */
@@ -51,18 +53,18 @@ export type QuickstartResult =
       readonly results: readonly ResultRow[];
       /** SoftMax by maximum probability against IsoMax by entropic score. */
       readonly effect: Effect;
-      readonly paths: { readonly json: string; readonly csv: string; readonly html: string };
+      readonly paths: SavedReport;
     };
 
 /** What the three experiments have in common; the quickstart's config.json. */
-interface Plan {
+interface Common {
   readonly experiment: Omit<Experiment, 'loss'>;
   readonly changes: RecipeChanges;
   readonly unknown: readonly UnknownName[];
 }
 
 /**
- * Trains, evaluates and reports. Writes `results.json`, `results.csv` and `report.html` into `out`, and a run directory for
+ * Trains, evaluates and reports. Writes `results.json`, `results.csv`, `results.md` and `report.html` into `out`, and a run directory for
  * each loss below it.
  * @throws ERR_FILE when there is nothing to resume, or another process works there; ERR_DATA when training diverges
  */
@@ -72,11 +74,10 @@ export async function quickstart(options: QuickstartOptions = {}): Promise<Quick
   using root = resume ? RunDirectory.resume(out) : RunDirectory.create(out, { overwrite: true });
   if (!resume) {
     for (const loss of quickstartLosses) RunDirectory.create(root.file(loss), { overwrite: true }).close();
-    root.writeConfig((await makePlan(options)) as unknown as JsonObject);
+    root.writeConfig((await settle(options)) as unknown as JsonObject);
   }
-  const { experiment, changes, unknown } = root.config() as unknown as Plan;
-  const environment = describeEnvironment(device);
-  root.writeEnvironment(environment);
+  const { experiment, changes, unknown } = root.config() as unknown as Common;
+  root.writeEnvironment(describeEnvironment(device));
   const epochs = changes.epochs ?? recipes[experiment.recipe].epochs;
 
   for (const loss of quickstartLosses) {
@@ -97,39 +98,33 @@ export async function quickstart(options: QuickstartOptions = {}): Promise<Quick
     if (stopped) return { stopped: true };
   }
 
-  const results: ResultRow[] = [];
-  const figures: Figure[] = [];
-  for (const loss of quickstartLosses) {
-    try {
-      const evaluation = await evaluateExperiment(
-        { run: root.file(loss), checkpoint: 'last' },
-        {
-          ood: unknown,
-          device,
-          download: false,
-          signal,
-          onProgress: onEvaluate && ((progress) => onEvaluate(progress, loss)),
-        },
-      );
-      results.push(...evaluation.results);
-      figures.push(...evaluation.figures);
-    } catch (error) {
-      if (error instanceof IsotorchError && error.code === 'ERR_ABORTED') return { stopped: true };
-      throw error;
-    }
+  const runs = quickstartLosses.map((loss) => ({ run: root.file(loss), checkpoint: 'last' }) as const);
+  try {
+    const { report, results, failures, files } = await evaluateRuns(runs, {
+      ...{ out, ood: unknown, device, download: false, signal },
+      onProgress: onEvaluate && ((progress) => onEvaluate(progress, lossOf(progress))),
+    });
+    const [failure] = failures;
+    if (failure) throw new IsotorchError('ERR_DATA', `${failure.job} failed: ${failure.code}: ${failure.message}`);
+    return { stopped: false, environment: report.environment, results, effect: effectOf(results), paths: files! };
+  } catch (error) {
+    if (error instanceof IsotorchError && error.code === 'ERR_ABORTED') return { stopped: true };
+    throw error;
   }
-  const paths = await saveReport(out, { environment, results, figures });
-  return { stopped: false, environment, results, effect: effectOf(results), paths };
 }
 
-async function makePlan({ data: wanted, epochs, seed = 0, log }: QuickstartOptions): Promise<Plan> {
+/** Of the network that is evaluated, which is called `convnet-isomax-s0`. */
+const lossOf = ({ job }: ManifestProgress): LossName =>
+  quickstartLosses.find((loss) => job.network.startsWith(`convnet-${loss}-`))!;
+
+async function settle({ data: wanted, epochs, seed = 0, log }: QuickstartOptions): Promise<Common> {
   const name = wanted ?? ((await canHaveFashion(log)) ? 'fashion-mnist' : 'digits');
   const common = { model: 'convnet', recipe: 'quickstart', seed, validation: 1 / 12, augment: [] } as const;
   if (name === 'fashion-mnist')
     return {
       experiment: { ...common, data: name, classes: null },
       changes: { epochs: epochs ?? recipes.quickstart.epochs },
-      unknown: await setsAtHand(name, false),
+      unknown: await setsAtHand({ data: name, classes: null }),
     };
   return {
     experiment: { ...common, data: name, classes: [0, 1, 2, 3, 4, 5, 6] },
@@ -157,7 +152,7 @@ async function canHaveFashion(log: QuickstartOptions['log']): Promise<boolean> {
 }
 
 function effectOf(results: readonly ResultRow[]): Effect {
-  const mean = (loss: LossName, score: ScoreName) => {
+  const mean = (loss: LossName, score: string) => {
     const rows = results.filter((row) => row.loss === loss && row.score === score);
     const auroc = rows.reduce((sum, row) => sum + row.auroc, 0) / rows.length;
     return { accuracy: rows[0]?.accuracy ?? Number.NaN, auroc };

@@ -1,12 +1,11 @@
 // results.md: a table for each known set and metric, with a row for each network and detector and a column for each unknown
 // set and for the means of the near and of the far ones. Cells are means over seeds with their spread, in %.
 
-import { lossTitle, METRIC_NAMES } from '../report/names.js';
-import { type Cell, cellOf, cellText, groupBy, percentage } from '../report/summary.js';
-import { displayWidth } from '../report/table.js';
-import type { MetricName } from '../report/types.js';
-import type { Distance } from './plan.js';
-import { type EvaluationRow, type Layout, sortRows } from './rows.js';
+import { type MetricName, metricTable } from '../known/metrics.js';
+import { inOrder, type Layout, networkOf } from './rows.js';
+import { type Cell, cellOf, cellText, groupBy, labelling, percentage } from './summary.js';
+import { displayWidth } from './table.js';
+import type { ResultRow } from './types.js';
 
 /**
  * What ± means beside a mean over unknown sets.
@@ -53,11 +52,11 @@ export interface Table {
  * The tables of some rows, known set by known set and metric by metric.
  * @throws ERR_DATA for rows that can't be right
  */
-export function tablesOf(rows: readonly EvaluationRow[], options: TablesOptions = {}): Table[] {
+export function tablesOf(rows: readonly ResultRow[], options: TablesOptions = {}): Table[] {
   const { metrics = ['auroc', 'tnrAtTpr95'], spread = 'runs', layout } = options;
-  return [...groupBy(sortRows(rows, layout), ({ id }) => id)].flatMap(([known, own]) => {
+  return [...groupBy(inOrder(rows, layout), ({ id }) => id)].flatMap(([known, own]) => {
     const columns = columnsOf(own);
-    const lines = [...groupBy(own, (row) => JSON.stringify([row.network, row.score])).values()];
+    const lines = [...groupBy(own, (row) => JSON.stringify([networkOf(row), row.score])).values()];
     const label = labelling(own);
     // Within a line rows are ordered by seed; lines are ordered by network, then by detector.
     return metrics.map((metric) => ({
@@ -74,8 +73,8 @@ export function tablesOf(rows: readonly EvaluationRow[], options: TablesOptions 
   });
 }
 
-function columnsOf(rows: readonly EvaluationRow[]): Column[] {
-  return (['near', 'far'] as const satisfies Distance[]).flatMap((distance): Column[] => {
+function columnsOf(rows: readonly ResultRow[]): Column[] {
+  return (['near', 'far', undefined] as const).flatMap((distance): Column[] => {
     const sets = [
       ...groupBy(
         rows.filter((row) => row.distance === distance),
@@ -83,20 +82,14 @@ function columnsOf(rows: readonly EvaluationRow[]): Column[] {
       ).keys(),
     ];
     const alone = sets.map((set) => ({ title: set, sets: [set], mean: false }));
-    return sets.length > 1 ? [...alone, { title: `${distance} mean`, sets, mean: true }] : alone;
+    return sets.length > 1
+      ? [...alone, { title: distance === undefined ? 'mean' : `${distance} mean`, sets, mean: true }]
+      : alone;
   });
 }
 
-/** Networks are called by their loss, and by their name too where several have the same loss. */
-function labelling(rows: readonly EvaluationRow[]): (row: EvaluationRow) => string {
-  const names = new Map(
-    [...groupBy(rows, ({ loss }) => loss)].map(([loss, of]) => [loss, new Set(of.map(({ network }) => network)).size]),
-  );
-  return ({ loss, network }) => (names.get(loss)! > 1 ? `${lossTitle(loss)} · ${network}` : lossTitle(loss));
-}
-
 function cell(
-  rows: readonly EvaluationRow[],
+  rows: readonly ResultRow[],
   { sets }: Column,
   metric: MetricName,
   spread: Spread,
@@ -118,7 +111,7 @@ function cell(
  * The text of results.md. Equal rows in any order give equal text.
  * @throws ERR_DATA for rows that can't be right
  */
-export function evaluationMarkdown(rows: readonly EvaluationRow[], options: TablesOptions = {}): string {
+export function resultsMarkdown(rows: readonly ResultRow[], options: TablesOptions = {}): string {
   const { title, spread = 'runs' } = options;
   const tables = tablesOf(rows, options);
   const parts = tables.flatMap((table, i) => {
@@ -141,10 +134,10 @@ function footnote(runs: number, spread: Spread): string {
 }
 
 /** The share of known images that each network classifies rightly; nothing where that isn't known. */
-function accuracies(rows: readonly EvaluationRow[], known: string, layout: Layout | undefined): string[] {
-  const own = sortRows(rows, layout).filter(({ id }) => id === known);
+function accuracies(rows: readonly ResultRow[], known: string, layout: Layout | undefined): string[] {
+  const own = inOrder(rows, layout).filter(({ id }) => id === known);
   const label = labelling(own);
-  const lines = [...groupBy(own, ({ network }) => network).values()].flatMap((of) => {
+  const lines = [...groupBy(own, networkOf).values()].flatMap((of) => {
     const runs = [...groupBy(of, ({ seed }) => String(seed)).values()].map((run) => run[0]!.accuracy);
     const mean = cellOf(runs.filter((value) => value !== null));
     return mean === undefined ? [] : [[label(of[0]!), cellText(mean)]];
@@ -163,7 +156,7 @@ function markdownTable({ known, metric, columns, lines }: Table): string {
     }),
   ]);
   const head = ['network', 'detector', ...columns.map(({ title }) => title)];
-  return `## ${cellSafe(known)}: ${METRIC_NAMES[metric].short} ↑\n\n${grid(head, body, 2)}`;
+  return `## ${cellSafe(known)}: ${metricTable[metric].short} ↑\n\n${grid(head, body, 2)}`;
 }
 
 const printed = (each: Cell | undefined): number => (each === undefined ? -1 : Number(percentage(each.mean)));

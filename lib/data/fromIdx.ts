@@ -2,8 +2,8 @@
 import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 import type { Device, Tensor } from '../tensor/index.js';
-import { ImageDataset } from './dataset.js';
 import { readIdx } from './idx.js';
+import { ImageDataset } from './imageDataset.js';
 import { checkLabels } from './labels.js';
 import type { Statistics } from './statistics.js';
 
