@@ -4,6 +4,7 @@
 
 import { expected, IsotorchError } from '../errors.js';
 import { didYouMean } from '../nearest.js';
+import { isPlainObject } from '../plainObject.js';
 import { Buffer, type Device, type DType, Tensor } from '../tensor/index.js';
 import { snakeCase } from './names.js';
 import { type Printable, python, pythonFloat } from './print.js';
@@ -223,9 +224,6 @@ export const made = {
 
 // ---- taking arguments
 
-const isNamed = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-
 /**
  * The values of `fields` from a constructor's arguments.
  * @throws ERR_ARGUMENT for a value that does not fit its field, one that is missing, and names that are no field's.
@@ -233,8 +231,8 @@ const isNamed = (value: unknown): value is Record<string, unknown> =>
 export function read<F extends Fields>(owner: string, fields: F, args: readonly unknown[]): Values<F> {
   const names = Object.keys(fields);
   const last = args.at(-1);
-  const options = isNamed(last) ? last : {};
-  const count = isNamed(last) ? args.length - 1 : args.length;
+  const options = isPlainObject(last) ? last : {};
+  const count = isPlainObject(last) ? args.length - 1 : args.length;
   if (count > names.length)
     throw new IsotorchError(
       'ERR_ARGUMENT',

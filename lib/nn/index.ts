@@ -2,8 +2,26 @@
 
 export { Buffer, Parameter } from '../tensor/index.js';
 export type { FactoryOptions } from './arguments.js';
+export {
+  type Activation,
+  type DecoderLayerMasks,
+  type DecoderMasks,
+  type EncoderLayerMasks,
+  type EncoderMasks,
+  MultiheadAttention,
+  type MultiheadAttentionOptions,
+  Transformer,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerMasks,
+  type TransformerOptions,
+} from './attention/index.js';
 export type { Convert } from './convert.js';
 export * as functional from './functional/index.js';
+export type { ForwardHook, ForwardPreHook, HookHandle, HookOptions } from './hooks.js';
 export * as init from './init.js';
 export * from './layers/activations.js';
 export {
@@ -67,6 +85,21 @@ export { TripletMarginWithDistanceLoss, type TripletMarginWithDistanceOptions } 
 export * from './layers/unpooling.js';
 export { type AnyModule, Module } from './module.js';
 export { ModuleList } from './moduleList.js';
+export {
+  type CellOptions,
+  GRU,
+  GRUCell,
+  LSTM,
+  LSTMCell,
+  type LSTMOptions,
+  type LSTMState,
+  type RecurrentOptions,
+  RNN,
+  RNNCell,
+  type RNNCellOptions,
+  type RNNOptions,
+} from './recurrent/index.js';
 export { Sequential } from './sequential.js';
 export type { AdaptiveSize, Pair, Size } from './sizes.js';
 export type { ForeignKeys, LoadOptions, LoadResult, StateDict, StateSource } from './stateDict.js';
+export * as utils from './utils/index.js';

@@ -3,6 +3,7 @@
 // (`conv2d`, `pad`, …) are those of `torch`, with their signatures.
 
 export * from './activations.js';
+export * from './attention.js';
 export * from './classification.js';
 export * from './convolution.js';
 export * from './distance.js';

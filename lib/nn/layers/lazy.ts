@@ -21,8 +21,9 @@ export class UninitializedBuffer extends Buffer {}
 const waits = (value: unknown): value is UninitializedParameter | UninitializedBuffer =>
   value instanceof UninitializedParameter || value instanceof UninitializedBuffer;
 
-interface Target<L> {
+interface Target<L extends Module> {
   new (...args: never): L;
+  readonly prototype: L;
   readonly fields: Fields;
 }
 
@@ -71,16 +72,22 @@ const lazy =
       }
 
       override forward(input: Tensor): Tensor {
-        this.#become(missing.fromInput(input, this.constructor.name));
-        return this.forward(input); // the real layer's
+        this.#initialize(missing.fromInput(input, this.constructor.name));
+        try {
+          return Layer.prototype.forward.call(this as unknown as L, input); // not this.forward: hooks run once a call
+        } finally {
+          Object.setPrototypeOf(this, Layer.prototype);
+        }
       }
 
       override prepareForState(own: (name: string) => Tensor | undefined): void {
         const weights = own('weight') ?? own('running_mean');
-        if (weights !== undefined) this.#become(missing.fromState(weights, this.#values.groups ?? 1));
+        if (weights === undefined) return;
+        this.#initialize(missing.fromState(weights, this.#values.groups ?? 1));
+        Object.setPrototypeOf(this, Layer.prototype);
       }
 
-      #become(size: number): void {
+      #initialize(size: number): void {
         const waiting = Object.values(this).find(waits);
         const place = waiting === undefined ? {} : { dtype: waiting.dtype, device: waiting.device };
         const real = capture.outside(() => make(this.#values, size, place));
@@ -89,11 +96,10 @@ const lazy =
           if (waits(mine)) initialize(mine, value as Tensor);
           else this.#set(key, value);
         }
-        Object.setPrototypeOf(this, Layer.prototype as object);
       }
     }
     // The layer's methods, its print among them, are the lazy one's too.
-    Object.setPrototypeOf(Lazy.prototype, Layer.prototype as object);
+    Object.setPrototypeOf(Lazy.prototype, Layer.prototype);
     return Lazy as unknown as new (
       ...args: Arguments
     ) => L;
