@@ -1,8 +1,10 @@
 // The ReLU whose slope is learnt.
 
 import { Parameter, type Tensor, torch } from '../../tensor/index.js';
-import { type FactoryOptions, factory, finite, wholeNumber } from '../arguments.js';
+import { type FactoryOptions, factory } from '../arguments.js';
+import { float, made, read, whole } from '../fields.js';
 import * as F from '../functional/activations.js';
+import { constant_ } from '../init.js';
 import { Module } from '../module.js';
 import { settings } from '../print.js';
 
@@ -10,6 +12,8 @@ export interface PReLUOptions extends FactoryOptions {
   /** The slope at first. @default 0.25 */
   init?: number;
 }
+
+const fields = { numParameters: whole(1), init: float(0.25), ...made };
 
 /**
  * x where positive, `weight`·x elsewhere (He et al. 2015; `torch.nn.PReLU`).
@@ -20,10 +24,13 @@ export class PReLU extends Module {
   readonly numParameters: number;
   weight: Parameter;
 
-  constructor(numParameters = 1, { init = 0.25, ...options }: PReLUOptions = {}) {
+  /** @param numParameters @default 1 */
+  constructor(...args: [numParameters?: number, options?: PReLUOptions] | [options: PReLUOptions]) {
     super();
-    this.numParameters = wholeNumber(numParameters, 'numParameters');
-    this.weight = new Parameter(torch.full([numParameters], finite(init, 'init'), factory(options)));
+    const { numParameters, init, ...options } = read(new.target.name, fields, args);
+    this.numParameters = numParameters;
+    this.weight = new Parameter(torch.empty([numParameters], factory(options)));
+    constant_(this.weight, init);
   }
 
   override forward(input: Tensor): Tensor {
