@@ -1,10 +1,11 @@
 // The affine layer.
 
-import { Parameter, type Tensor, torch } from '../tensor/index.js';
-import { type FactoryOptions, factory, flag, wholeNumber } from './arguments.js';
-import { linearDefault_ } from './init.js';
-import { Module } from './module.js';
-import { settings } from './print.js';
+import { Parameter, type Tensor, torch } from '../../tensor/index.js';
+import { type FactoryOptions, factory } from '../arguments.js';
+import { flag, made, read, whole } from '../fields.js';
+import { linearDefault_ } from '../init.js';
+import { Module } from '../module.js';
+import { settings } from '../print.js';
 
 export interface LinearOptions extends FactoryOptions {
   /** Whether it has one. @default true */
@@ -18,18 +19,22 @@ export interface LinearOptions extends FactoryOptions {
  * @example new nn.Linear(64, 10).forward(torch.randn([32, 64])).shape; // [32, 10]
  */
 export class Linear extends Module {
+  /** @internal */
+  static readonly fields = { inFeatures: whole(), outFeatures: whole(), bias: flag(true), ...made };
+
   readonly inFeatures: number;
   readonly outFeatures: number;
   weight: Parameter;
   bias: Parameter | null;
 
-  constructor(inFeatures: number, outFeatures: number, { bias = true, ...options }: LinearOptions = {}) {
+  constructor(...args: [inFeatures: number, outFeatures: number, options?: LinearOptions]) {
     super();
-    this.inFeatures = wholeNumber(inFeatures, 'inFeatures');
-    this.outFeatures = wholeNumber(outFeatures, 'outFeatures');
+    const { inFeatures, outFeatures, bias, ...options } = read(new.target.name, Linear.fields, args);
     const kind = factory(options);
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
     this.weight = new Parameter(torch.empty([outFeatures, inFeatures], kind));
-    this.bias = flag(bias, 'bias') ? new Parameter(torch.empty([outFeatures], kind)) : null;
+    this.bias = bias ? new Parameter(torch.empty([outFeatures], kind)) : null;
     linearDefault_(this.weight, this.bias);
   }
 

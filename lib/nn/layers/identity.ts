@@ -1,7 +1,7 @@
 // The layer that does nothing: it takes the place of one that is not wanted.
 
-import type { Tensor } from '../tensor/index.js';
-import { Module } from './module.js';
+import type { Tensor } from '../../tensor/index.js';
+import { Module } from '../module.js';
 
 /** Gives back its input (`torch.nn.Identity`). */
 export class Identity extends Module {
