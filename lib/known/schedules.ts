@@ -23,6 +23,8 @@ export interface ScheduleRow {
   readonly settings: SettingTable;
   /** What its state has besides the settings, or in their place, under PyTorch's names. */
   readonly state?: readonly string[];
+  /** Whether it is stepped after each batch, not each epoch. */
+  readonly isPerStep?: boolean;
 }
 
 const factor = (usual: number) => number(usual, { most: 1 });
@@ -90,6 +92,7 @@ export const schedules = {
       maxMomentum: perGroup(number(0.9)),
     },
     state: ['max_lrs', 'total_size', 'step_ratio', 'scale_mode'],
+    isPerStep: true,
   },
   OneCycleLR: {
     title: 'up once, and down far below where it began (Smith & Topin 2019)',
@@ -113,6 +116,7 @@ export const schedules = {
       threePhase: flag(false),
     },
     state: ['total_steps', '_schedule_phases', '_anneal_func_type'],
+    isPerStep: true,
   },
   ReduceLROnPlateau: {
     title: 'times a factor when a metric has stopped improving',

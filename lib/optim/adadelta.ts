@@ -10,7 +10,7 @@ import type { Batch } from './batch.js';
 import { averageSquares_, descend_, descent } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Adadelta'>;
 export type AdadeltaOptions = Partial<Settings>;
@@ -20,10 +20,10 @@ export type AdadeltaOptions = Partial<Settings>;
  * @example new optim.Adadelta(model.parameters(), { rho: 0.95 });
  */
 export class Adadelta extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    squareAvg: like<Settings>(),
-    accDelta: like<Settings>(),
+  protected override readonly kept: KeptBy<'Adadelta'> = {
+    step: scalar(),
+    squareAvg: like(),
+    accDelta: like(),
   };
 
   constructor(params: Params<Settings>, options: AdadeltaOptions = {}) {

@@ -12,7 +12,7 @@ import type { Batch } from './batch.js';
 import { counted, decay_, descent } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { type Kept, like, scalar } from './state.js';
+import { type Kept, type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Adafactor'>;
 export type AdafactorOptions = Partial<Settings>;
@@ -31,11 +31,11 @@ const means = (dim: -1 | -2): Kept<Settings> => ({
  * @example new optim.Adafactor(model.parameters(), { lr: 0.01 });
  */
 export class Adafactor extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
+  protected override readonly kept: KeptBy<'Adafactor'> = {
+    step: scalar(),
     rowVar: means(-1),
     colVar: means(-2),
-    variance: { ...like<Settings>(), when: (_: unknown, param: Tensor) => param.ndim <= 1 },
+    variance: { ...like(), when: (_, param) => param.ndim <= 1 },
   };
 
   constructor(params: Params<Settings>, options: AdafactorOptions = {}) {

@@ -11,7 +11,7 @@ import type { Batch } from './batch.js';
 import { counted, descendBy_, descent } from './foreach.js';
 import { type AmpOptions, Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Adagrad'>;
 export type AdagradOptions = Partial<Settings>;
@@ -23,9 +23,9 @@ export type AdagradOptions = Partial<Settings>;
 export class Adagrad extends Optimizer<Settings> {
   protected override readonly hasFused = true;
   protected override readonly takesSparse = true;
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    sum: like<Settings>(({ initialAccumulatorValue }) => initialAccumulatorValue),
+  protected override readonly kept: KeptBy<'Adagrad'> = {
+    step: scalar(),
+    sum: like(({ initialAccumulatorValue }) => initialAccumulatorValue),
   };
 
   constructor(params: Params<Settings>, options: AdagradOptions = {}) {

@@ -11,7 +11,7 @@ import type { Batch } from './batch.js';
 import { averageSquares_, correction, counted, decay_, descendBy_, descent, lerp_, rest } from './foreach.js';
 import { type AmpOptions, Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Adam'>;
 export type AdamOptions = Partial<Settings>;
@@ -22,11 +22,11 @@ export type AdamOptions = Partial<Settings>;
  */
 export class Adam extends Optimizer<Settings> {
   protected override readonly hasFused = true;
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    expAvg: like<Settings>(),
-    expAvgSq: like<Settings>(),
-    maxExpAvgSq: { ...like<Settings>(), when: ({ amsgrad }: Settings) => amsgrad },
+  protected override readonly kept: KeptBy<'Adam'> = {
+    step: scalar(),
+    expAvg: like(),
+    expAvgSq: like(),
+    maxExpAvgSq: { ...like(), when: ({ amsgrad }) => amsgrad },
   };
 
   /** @param row AdamW's, for that class */

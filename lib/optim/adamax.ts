@@ -9,7 +9,7 @@ import type { Batch } from './batch.js';
 import { correction, counted, descendBy_, descent, lerp_, rest } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Adamax'>;
 export type AdamaxOptions = Partial<Settings>;
@@ -19,10 +19,10 @@ export type AdamaxOptions = Partial<Settings>;
  * @example new optim.Adamax(model.parameters(), { lr: 2e-3 });
  */
 export class Adamax extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    expAvg: like<Settings>(),
-    expInf: like<Settings>(),
+  protected override readonly kept: KeptBy<'Adamax'> = {
+    step: scalar(),
+    expAvg: like(),
+    expInf: like(),
   };
 
   constructor(params: Params<Settings>, options: AdamaxOptions = {}) {

@@ -10,7 +10,7 @@ import type { Batch } from './batch.js';
 import { counted, descent } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'ASGD'>;
 export type ASGDOptions = Partial<Settings>;
@@ -20,11 +20,11 @@ export type ASGDOptions = Partial<Settings>;
  * @example new optim.ASGD(model.parameters(), { lr: 0.01, t0: 1000 });
  */
 export class ASGD extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    eta: scalar<Settings>(({ lr }) => lr),
-    mu: scalar<Settings>(() => 1),
-    ax: like<Settings>(),
+  protected override readonly kept: KeptBy<'ASGD'> = {
+    step: scalar(),
+    eta: scalar(({ lr }) => lr),
+    mu: scalar(() => 1),
+    ax: like(),
   };
 
   constructor(params: Params<Settings>, options: ASGDOptions = {}) {

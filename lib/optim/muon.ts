@@ -12,7 +12,7 @@ import type { Batch } from './batch.js';
 import { decay_, lerp_ } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like } from './state.js';
+import { type KeptBy, like } from './state.js';
 
 type Settings = SettingsOf<'Muon'>;
 export type MuonOptions = Partial<Settings>;
@@ -22,7 +22,7 @@ export type MuonOptions = Partial<Settings>;
  * @example new optim.Muon(model.parameters().filter(({ ndim }) => ndim === 2), { lr: 0.02 });
  */
 export class Muon extends Optimizer<Settings> {
-  protected override readonly kept = { momentumBuffer: like<Settings>() };
+  protected override readonly kept: KeptBy<'Muon'> = { momentumBuffer: like() };
 
   constructor(params: Params<Settings>, options: MuonOptions = {}) {
     super(optimizers.Muon, params, options);

@@ -10,7 +10,7 @@ import type { Batch } from './batch.js';
 import { averageSquares_, correction, counted, decay_, descendBy_, descent, lerp_, rest } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'NAdam'>;
 export type NAdamOptions = Partial<Settings>;
@@ -20,11 +20,11 @@ export type NAdamOptions = Partial<Settings>;
  * @example new optim.NAdam(model.parameters(), { weightDecay: 0.01, decoupledWeightDecay: true });
  */
 export class NAdam extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    muProduct: scalar<Settings>(() => 1),
-    expAvg: like<Settings>(),
-    expAvgSq: like<Settings>(),
+  protected override readonly kept: KeptBy<'NAdam'> = {
+    step: scalar(),
+    muProduct: scalar(() => 1),
+    expAvg: like(),
+    expAvgSq: like(),
   };
 
   constructor(params: Params<Settings>, options: NAdamOptions = {}) {

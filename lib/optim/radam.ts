@@ -11,7 +11,7 @@ import type { Batch } from './batch.js';
 import { averageSquares_, correction, counted, decay_, descent, lerp_, rest } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'RAdam'>;
 export type RAdamOptions = Partial<Settings>;
@@ -21,10 +21,10 @@ export type RAdamOptions = Partial<Settings>;
  * @example new optim.RAdam(model.parameters(), { lr: 1e-3 });
  */
 export class RAdam extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    expAvg: like<Settings>(),
-    expAvgSq: like<Settings>(),
+  protected override readonly kept: KeptBy<'RAdam'> = {
+    step: scalar(),
+    expAvg: like(),
+    expAvgSq: like(),
   };
 
   constructor(params: Params<Settings>, options: RAdamOptions = {}) {

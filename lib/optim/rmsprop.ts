@@ -9,7 +9,7 @@ import type { Batch } from './batch.js';
 import { averageSquares_, descend_, descent, lerp_, scale_ } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'RMSprop'>;
 export type RMSpropOptions = Partial<Settings>;
@@ -19,14 +19,14 @@ export type RMSpropOptions = Partial<Settings>;
  * @example new optim.RMSprop(model.parameters(), { lr: 0.01, alpha: 0.9, momentum: 0.9 });
  */
 export class RMSprop extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    squareAvg: like<Settings>(),
+  protected override readonly kept: KeptBy<'RMSprop'> = {
+    step: scalar(),
+    squareAvg: like(),
     momentumBuffer: {
-      ...like<Settings>(),
-      when: (group: ParamGroup & Settings) => group.momentum > 0 || group.isCycled,
+      ...like(),
+      when: (group) => group.momentum > 0 || group.isCycled,
     },
-    gradAvg: { ...like<Settings>(), when: ({ centered }: Settings) => centered },
+    gradAvg: { ...like(), when: ({ centered }) => centered },
   };
 
   constructor(params: Params<Settings>, options: RMSpropOptions = {}) {

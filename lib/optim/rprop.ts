@@ -11,7 +11,7 @@ import type { Batch } from './batch.js';
 import { descent } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'Rprop'>;
 export type RpropOptions = Partial<Settings>;
@@ -21,10 +21,10 @@ export type RpropOptions = Partial<Settings>;
  * @example new optim.Rprop(model.parameters(), { etas: [0.5, 1.2], stepSizes: [1e-6, 1] });
  */
 export class Rprop extends Optimizer<Settings> {
-  protected override readonly kept = {
-    step: scalar<Settings>(),
-    prev: like<Settings>(),
-    stepSize: like<Settings>(({ lr }) => lr),
+  protected override readonly kept: KeptBy<'Rprop'> = {
+    step: scalar(),
+    prev: like(),
+    stepSize: like(({ lr }) => lr),
   };
 
   constructor(params: Params<Settings>, options: RpropOptions = {}) {

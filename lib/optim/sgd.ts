@@ -12,7 +12,7 @@ import type { Batch } from './batch.js';
 import { descend_, descent, scale_, scaled } from './foreach.js';
 import { type AmpOptions, Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like } from './state.js';
+import { type KeptBy, like } from './state.js';
 
 type Settings = SettingsOf<'SGD'>;
 export type SGDOptions = Partial<Settings>;
@@ -26,10 +26,10 @@ export type SGDOptions = Partial<Settings>;
 export class SGD extends Optimizer<Settings> {
   protected override readonly hasFused = true;
   protected override readonly takesSparse = true;
-  protected override readonly kept = {
+  protected override readonly kept: KeptBy<'SGD'> = {
     momentumBuffer: {
-      ...like<Settings>(),
-      when: ({ momentum, isCycled }: ParamGroup & Settings) => momentum !== 0 || isCycled,
+      ...like(),
+      when: ({ momentum, isCycled }) => momentum !== 0 || isCycled,
     },
   };
 

@@ -10,7 +10,7 @@ import type { Batch } from './batch.js';
 import { correction, counted } from './foreach.js';
 import { Optimizer, type Params } from './optimizer.js';
 import type { ParamGroup } from './paramGroup.js';
-import { like, scalar } from './state.js';
+import { type KeptBy, like, scalar } from './state.js';
 
 type Settings = SettingsOf<'SparseAdam'>;
 export type SparseAdamOptions = Partial<Settings>;
@@ -22,10 +22,10 @@ export type SparseAdamOptions = Partial<Settings>;
  */
 export class SparseAdam extends Optimizer<Settings> {
   protected override readonly takesSparse = true;
-  protected override readonly kept = {
-    step: { ...scalar<Settings>(), isNumber: true },
-    expAvg: like<Settings>(),
-    expAvgSq: like<Settings>(),
+  protected override readonly kept: KeptBy<'SparseAdam'> = {
+    step: { ...scalar(), isNumber: true },
+    expAvg: like(),
+    expAvgSq: like(),
   };
 
   constructor(params: Params<Settings>, options: SparseAdamOptions = {}) {

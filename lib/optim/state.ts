@@ -3,6 +3,7 @@
 
 import { expected } from '../errors.js';
 import { field, fieldsOf } from '../fields.js';
+import type { OptimizerName, SettingsOf, StateOf } from '../known/optimizers.js';
 import { snakeCase } from '../known/settings.js';
 import { capture, type Device, type DType, Tensor, tidy, torch } from '../tensor/index.js';
 import type { ParamGroup } from './paramGroup.js';
@@ -18,6 +19,9 @@ export interface Kept<S> {
   /** Whether PyTorch keeps a Python number. */
   readonly isNumber?: boolean;
 }
+
+/** What an optimizer of the known ones keeps: all that its row says, and nothing else. */
+export type KeptBy<N extends OptimizerName> = Readonly<Record<StateOf<N>, Kept<SettingsOf<N>>>>;
 
 /** Zeros, or another value, like the parameter. Of a complex parameter both parts are. */
 export const like = <S>(value: (group: ParamGroup & S) => number = () => 0): Kept<S> => ({

@@ -17,12 +17,12 @@ export type { Precision } from './names.js';
 export type { Progress } from './pace.js';
 export { type Effect, type QuickstartOptions, type QuickstartResult, quickstart } from './quickstart.js';
 export {
+  type OptimizerSettings,
   type Recipe,
   type RecipeChanges,
   type RecipeName,
   recipes,
   resolveRecipe,
   type ScheduleSettings,
-  type SgdSettings,
 } from './recipes.js';
 export { type EpochRecord, RunDirectory } from './runDirectory.js';

@@ -6,6 +6,7 @@ import { field, fieldsOf } from '../../fields.js';
 import {
   type ScheduleName,
   type ScheduleOptionsOf,
+  type ScheduleRow,
   type ScheduleSettingsOf,
   scheduleKey,
   schedules,
@@ -55,6 +56,12 @@ export abstract class LRScheduler<N extends ScheduleName = ScheduleName> {
     if (!Number.isSafeInteger(lastEpoch) || lastEpoch < -1) throw expected('an epoch, or -1', 'lastEpoch', lastEpoch);
     this.settings = checkedSettings(name, schedules[name].settings, options) as ScheduleSettingsOf<N>;
     this.epoch = lastEpoch;
+  }
+
+  /** Whether `step` belongs after each batch, not each epoch. */
+  get isPerStep(): boolean {
+    const { isPerStep = false }: ScheduleRow = schedules[this.name];
+    return isPerStep;
   }
 
   /** How many epochs are done: 0 at first. */

@@ -23,6 +23,10 @@ abstract class Several<N extends ScheduleName> extends LRScheduler<N> {
     this.#schedulers = list;
   }
 
+  override get isPerStep(): boolean {
+    return this.#schedulers.some((scheduler) => scheduler.isPerStep);
+  }
+
   get schedulers(): readonly LRScheduler[] {
     return this.#schedulers;
   }
