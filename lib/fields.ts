@@ -8,6 +8,12 @@ export function field(source: unknown, name: string | number): unknown {
   return typeof source === 'object' && source !== null ? (source as Record<string, unknown>)[name] : undefined;
 }
 
+/** What its fields hold. */
+export function valuesOf(source: unknown): unknown[] {
+  if (types.isMap(source)) return [...source.values()];
+  return typeof source === 'object' && source !== null ? Object.values(source) : [];
+}
+
 /** The names of its fields. */
 export function fieldsOf(source: unknown): string[] {
   if (types.isMap(source)) return [...source.keys()].map(String);

@@ -2,7 +2,7 @@
 // with another optimizer's.
 
 import { IsotorchError } from '../errors.js';
-import { field, fieldsOf } from '../fields.js';
+import { field, fieldsOf, valuesOf } from '../fields.js';
 import { type OptimizerRow, optimizers } from '../known/optimizers.js';
 import { snakeCase } from '../known/settings.js';
 import { type ParamGroup, scheduledKeys } from './paramGroup.js';
@@ -30,8 +30,7 @@ function foreignTo(row: Row, settings: ReadonlySet<string>, kept: ReadonlySet<st
 /** @throws ERR_STATE_DICT that names the optimizer whose state this looks like, if that is another one */
 export function refuseForeign(row: Row, dict: unknown, saved: readonly unknown[], groups: readonly ParamGroup[]): void {
   const settings = new Set(saved.flatMap(fieldsOf));
-  const state = field(dict, 'state');
-  const kept = new Set(fieldsOf(state).flatMap((number) => fieldsOf(field(state, number))));
+  const kept = new Set(valuesOf(field(dict, 'state')).flatMap(fieldsOf));
   const all = Object.values(optimizers as unknown as Record<string, Row>);
   const fitting = all.filter((other) => foreignTo(other, settings, kept).length === 0);
   const isWhole = (other: Row) => [...settingsOf(other)].every((key) => settings.has(key) || passing.has(key));

@@ -10,6 +10,7 @@ export { Adam, type AdamOptions } from './adam.js';
 export { Adamax, type AdamaxOptions } from './adamax.js';
 export { AdamW, type AdamWOptions } from './adamw.js';
 export { ASGD, type ASGDOptions } from './asgd.js';
+export type { Batch } from './batch.js';
 export { byName, type SayableSchedule, scheduleByName } from './byName.js';
 export { LBFGS, type LBFGSOptions } from './lbfgs.js';
 export * as lrScheduler from './lrScheduler/index.js';

@@ -123,8 +123,9 @@ export abstract class Optimizer<S extends CommonSettings = CommonSettings> {
     const batches = new Map<string, Batch>();
     const keys = Object.keys(this.kept);
     for (const param of group.params) {
-      const gradient = param.grad;
+      let gradient = param.grad;
       if (gradient === null) continue;
+      if (gradient._isZerotensor()) gradient = gradient.clone(); // zeros without memory, which kernels would read
       const isSparse = gradient.layout !== 'strided';
       if (isSparse && !this.takesSparse)
         throw expected('gradients that are not sparse (SGD, Adagrad and SparseAdam take them)', 'grad', gradient);

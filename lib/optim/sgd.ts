@@ -58,7 +58,8 @@ export class SGD extends Optimizer<Settings> {
     let g = descent(params, gradients, group);
     if (buffers.length > 0) {
       const factor = group.momentumOn(device);
-      if (isFirst) torch._foreachCopy_(buffers, g);
+      if (isFirst)
+        torch._foreachAdd_(buffers, g); // they are zeros, and sparse gradients can't be copied
       else {
         scale_(buffers, factor);
         torch._foreachAdd_(buffers, g, { alpha: 1 - dampening });

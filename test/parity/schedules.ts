@@ -184,8 +184,8 @@ export interface ScheduleOutcome {
   keys: string[];
 }
 
-/** All constructions, for that many epochs; states go over after 77. */
-export function compareSchedules(epochs: number): ScheduleOutcome[] {
+/** All constructions, for that many epochs; states go over after 77, and back to Python where `isBack`. */
+export function compareSchedules(epochs: number, isBack = true): ScheduleOutcome[] {
   const theirs: Record<string, { values: Values[]; half: Half }> = runPython(program, { epochs, resume: null });
   const halves: Record<string, Half> = {};
   const outcomes = Object.entries(theirs).map(([name, { values, half }]) => {
@@ -208,6 +208,7 @@ export function compareSchedules(epochs: number): ScheduleOutcome[] {
     const went = furthest(follow(other, resumed, 77, epochs), values.slice(77));
     return { name, rates: furthest(ours, values), resumed: went, inPython: 0, keys };
   });
+  if (!isBack) return outcomes;
   const back: Record<string, Values[]> = runPython(program, { epochs, resume: halves });
   return outcomes.map((outcome) => ({
     ...outcome,
