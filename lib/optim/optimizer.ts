@@ -53,7 +53,7 @@ export function checkedParams(params: Iterable<Tensor> | Tensor, taken: Readonly
   const seen = new Set(taken);
   for (const param of list) {
     if (!(param instanceof Tensor)) throw expected('Parameters', 'params', param);
-    if (!param.isLeaf())
+    if (!param.isLeaf)
       throw new IsotorchError(
         'ERR_ARGUMENT',
         `Expected Parameters but received the result of an operator, ${param}: it is computed anew each time`,

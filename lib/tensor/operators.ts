@@ -2,15 +2,38 @@
 // functions in `torch`, `torch.linalg`, `torch.fft`, `torch.special`, and all of them under `torch.ops`.
 
 import { native } from '../native.js';
+import { composedMethods } from './composed/index.js';
 import { Operator, operator } from './dispatch.js';
+import { members } from './members/index.js';
 import { camelCase, type Namespace, placeOf } from './names.js';
 import { Tensor } from './tensor.js';
 
 export type OperatorFunction = (...args: unknown[]) => unknown;
 export type OperatorNamespace = Record<string, OperatorFunction & Record<string, OperatorFunction>>;
 
-/** Names that are Tensor's own code, not installed. */
-export const ownMethods: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Tensor.prototype));
+/** Names on Tensor that are code of this house, not operators. */
+export const ownMethods: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(Tensor.prototype),
+  ...Object.keys(composedMethods),
+  ...members.flatMap(Object.getOwnPropertyNames),
+]);
+
+/** A function whose first argument is the tensor, as a method. */
+function asMethod(name: string, fn: (self: Tensor, ...args: never[]) => unknown): OperatorFunction {
+  const method = function (this: Tensor, ...args: never[]): unknown {
+    return fn(this, ...args);
+  };
+  return Object.defineProperty(method, 'name', { value: name }) as OperatorFunction;
+}
+
+function installOwnMembers(): void {
+  const install = (key: string | symbol, descriptor: PropertyDescriptor | undefined) =>
+    Object.defineProperty(Tensor.prototype, key, { ...descriptor, configurable: true, enumerable: false });
+  for (const some of members)
+    for (const key of Reflect.ownKeys(some)) install(key, Object.getOwnPropertyDescriptor(some, key));
+  for (const [name, fn] of Object.entries(composedMethods))
+    install(name, { value: asMethod(name, fn as (self: Tensor, ...args: never[]) => unknown), writable: true });
+}
 
 /** A method of Tensor; the lengths that hot loops use get by without an array of arguments. */
 function methodOf(name: string, op: Operator): OperatorFunction {
@@ -53,6 +76,7 @@ export function installOperators(): Record<Namespace | '', Record<string, Operat
     fft: {},
     special: {},
   };
+  installOwnMembers();
   for (const full of native.operatorNames()) {
     if (!full.startsWith('aten::')) continue;
     const plain = full.slice('aten::'.length);

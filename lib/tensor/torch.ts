@@ -6,6 +6,7 @@ import { type DeviceMemory, native } from '../native.js';
 import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 import { backends } from './backends.js';
+import { composedFunctions } from './composed/index.js';
 import type { Device } from './dtype.js';
 import { fromBuffer, tensor } from './factory.js';
 import { installOperators, type OperatorNamespace, ops } from './operators.js';
@@ -16,6 +17,7 @@ import { Tensor } from './tensor.js';
 const { '': functions, linalg, fft, special } = installOperators();
 
 const own = {
+  ...composedFunctions,
   Tensor,
   Generator,
   tensor,
