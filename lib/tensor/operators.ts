@@ -8,7 +8,11 @@ import { members } from './members/index.js';
 import { camelCase, type Namespace, placeOf } from './names.js';
 import { Tensor } from './tensor.js';
 
-export type OperatorFunction = (...args: unknown[]) => unknown;
+export type OperatorFunction<Result = unknown> = (...args: unknown[]) => Result;
+/** An operator and each of its overloads, which take other arguments and may give other results. */
+export type Overloads<Results> = OperatorFunction<Results[keyof Results]> & {
+  readonly [Name in keyof Results]: OperatorFunction<Results[Name]>;
+};
 export type OperatorNamespace = Record<string, OperatorFunction & Record<string, OperatorFunction>>;
 
 /** Names on Tensor that are code of this house, not operators. */
@@ -95,20 +99,24 @@ export function installOperators(): Record<Namespace | '', Record<string, Operat
   return functions;
 }
 
-/** `torch.ops`: every namespace, operator and overload by name, `torch.ops.aten.add.Tensor(a, b)`. Looked up on use. */
-export const ops: Record<string, OperatorNamespace> = new Proxy({} as Record<string, OperatorNamespace>, {
-  get(namespaces, namespace) {
-    if (typeof namespace !== 'string') return undefined;
-    namespaces[namespace] ??= new Proxy({} as OperatorNamespace, {
-      get(operators, name) {
-        if (typeof name !== 'string') return undefined;
-        operators[name] ??= withOverloads(namespace, name);
-        return operators[name];
-      },
-    });
-    return namespaces[namespace];
-  },
-});
+/** Names that JavaScript itself looks up, by `await` and `JSON.stringify`: no operator is meant. */
+const protocols: ReadonlySet<string> = new Set(['then', 'toJSON']);
+
+/** What `make` gives for a name, made on first use. */
+function lookedUp<Value extends object>(make: (name: string) => Value): Record<string, Value> {
+  return new Proxy({} as Record<string, Value>, {
+    get(known, name) {
+      if (typeof name !== 'string' || protocols.has(name) || name in Object.prototype) return Reflect.get(known, name);
+      known[name] ??= make(name);
+      return known[name];
+    },
+  });
+}
+
+/** `torch.ops`: every namespace, operator and overload by name, `torch.ops.aten.add.Tensor(a, b)`. */
+export const ops: Record<string, OperatorNamespace> = lookedUp((namespace) =>
+  lookedUp((name) => withOverloads(namespace, name)),
+);
 
 /** The schema's own name for a camelCase one: LibTorch mixes styles, so the list decides. */
 function schemaName(namespace: string, name: string): string {

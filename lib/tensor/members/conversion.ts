@@ -57,7 +57,8 @@ export const conversion = membersOfTensor({
     const { dtype: dtypeOrNull, device: deviceOrNull, nonBlocking = false, copy = false, memoryFormat } = wanted(args);
     const dtype = dtypeOrNull ?? undefined;
     const device = deviceOrNull ?? undefined;
-    if (args[0] === undefined) throw expected('a dtype, a device or options', 'to', undefined);
+    if (args[0] === undefined || (args[0] === null && dtype === undefined))
+      throw expected('a dtype, a device or options', 'to', args[0]);
     if (dtype !== undefined && !isDType(dtype))
       throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
     if (device !== undefined && typeof device !== 'string') throw expected('a device', 'device', device);
