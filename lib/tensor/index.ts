@@ -6,6 +6,7 @@ export type { TensorTree } from './capture/tree.js';
 export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
+export { type Index, Slice, type SliceText, slice } from './indexing/slice.js';
 export type { ToOptions } from './members/conversion.js';
 export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';

@@ -7,7 +7,7 @@ import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
 import type { ComposedMethods } from './composed/index.js';
 import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
-import type { Conversion, Properties, Sequence } from './members/index.js';
+import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
@@ -15,7 +15,7 @@ const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(h
 
 export type NestedArray<T> = T | NestedArray<T>[];
 
-export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Properties, Sequence {}
+export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Indexing, Properties, Sequence {}
 
 /**
  * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
