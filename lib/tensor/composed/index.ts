@@ -5,6 +5,7 @@
 import type { Tensor } from '../tensor.js';
 import { type LuMethod, lu } from './factorization.js';
 import { stft } from './fourier.js';
+import { pcaLowrank, svdLowrank } from './lowRank.js';
 import { cdist, norm } from './norms.js';
 import { blockDiag, cartesianProd, chainMatmul, einsum, tensordot } from './products.js';
 import * as reversed from './reversed.js';
@@ -36,8 +37,10 @@ export const composedFunctions = {
   meshgrid,
   nonzero,
   norm,
+  pcaLowrank,
   split,
   stft,
+  svdLowrank,
   tensordot,
   unique,
   uniqueConsecutive,

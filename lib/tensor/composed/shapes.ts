@@ -50,8 +50,8 @@ export function meshgrid(
     | [tensors: readonly Tensor[], options: { indexing?: 'ij' | 'xy' | null }]
 ): Tensor[] {
   const { tensors, rest } = tensorsFirst(args);
-  const { indexing = null } = named('meshgrid', ['indexing'], rest);
-  return operator('aten::meshgrid').call([tensors, ...(indexing === null ? [] : [{ indexing }])]) as Tensor[];
+  const { indexing } = named('meshgrid', ['indexing'], rest);
+  return operator('aten::meshgrid').call([tensors, { indexing: indexing ?? 'ij' }]) as Tensor[];
 }
 
 /** One tensor for one, an array for several. */

@@ -8,13 +8,14 @@ import { tensor } from '../factory.js';
 import { Tensor } from '../tensor.js';
 import { type Index, parseSlice, Slice } from './slice.js';
 
-/** One of the views, with the number that the addon knows it by. */
-const overloads = (name: string): { number: number } => operator(`aten::${name}`).overloads[0]!;
-const views = {
-  select: () => overloads('select').number,
-  slice: () => overloads('slice').number,
-  unsqueeze: () => overloads('unsqueeze').number,
-};
+/** The addon's number of an operator's only overload, asked for once. */
+function numberOf(name: string): () => number {
+  let number: number | undefined;
+  return () => (number ??= operator(`aten::${name}`).overloads[0]!.number);
+}
+const select = numberOf('select');
+const sliced = numberOf('slice');
+const unsqueeze = numberOf('unsqueeze');
 
 /** Views of a tensor, one of the last; whatever was made on the way is released. */
 class View {
@@ -37,17 +38,17 @@ class View {
   }
 
   select(index: number | bigint): void {
-    this.#become(native.call(views.select(), this.handle, this.dim, index));
+    this.#become(native.call(select(), this.handle, this.dim, index));
   }
 
   slice({ start, stop, step }: Slice): void {
-    this.#become(native.call(views.slice(), this.handle, this.dim, start, stop, step));
+    this.#become(native.call(sliced(), this.handle, this.dim, start, stop, step));
     this.dim++;
   }
 
   /** A new dimension of size 1 before the next. */
   unsqueeze(): void {
-    this.#become(native.call(views.unsqueeze(), this.handle, this.dim));
+    this.#become(native.call(unsqueeze(), this.handle, this.dim));
   }
 }
 
