@@ -4,7 +4,8 @@
 
 import { expected } from '../errors.js';
 import { isInteger, isScalar, type Operator, type Options, type Overload, operator } from './dispatch.js';
-import { type DType, isFloating } from './dtype.js';
+import { type Device, type DType, isFloating, type Scalar } from './dtype.js';
+import { tidy } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /** Operators whose first tensor may be a number (PyTorch's `should_allow_numbers_as_tensors`). */
@@ -41,22 +42,29 @@ function sizesOneByOne(op: Operator, args: readonly unknown[], options: Options 
 }
 
 function numberInFront(op: Operator, args: readonly unknown[], options: Options | undefined) {
-  const [number, other] = args;
+  const [number, other, ...more] = args;
   if (!numbersFirst.has(op.name) || !isScalar(number) || !(isScalar(other) || other instanceof Tensor))
     return undefined;
-  const result = operator('aten::result_type').call([number, other]) as DType;
-  // A tensor without dimensions never widens one with dimensions of the same kind, so it may hold the number exactly.
-  const exact = other instanceof Tensor && other.ndim > 0 && kindOf(result) === kindOf(other.dtype);
-  const tensor = operator('aten::scalar_tensor').call([
-    number,
-    { dtype: exact ? widest[kindOf(result)] : result, device: other instanceof Tensor ? other.device : 'cpu' },
-  ]) as Tensor;
-  try {
-    return { result: op.call(withOptions([tensor, ...args.slice(1)], options)) };
-  } finally {
-    tensor.dispose();
+  if (!(other instanceof Tensor)) {
+    const dtype = operator('aten::result_type').call([number, other]) as DType;
+    return { result: tidy(() => op.call(withOptions([scalar(number, dtype), other, ...more], options))) };
   }
+  // A number is less than any tensor where dtypes meet. A tensor without dimensions is that beside one with dimensions of the
+  // same kind, so it may hold the number exactly.
+  const result = operator('aten::result_type').call([number, other]) as DType;
+  const dtype =
+    typeof number === 'boolean' ? 'bool' : kindOf(result) === kindOf(other.dtype) ? widest[kindOf(result)] : result;
+  return {
+    result: tidy(() => {
+      const first = scalar(number, dtype, other.device);
+      if (other.ndim > 0) return op.call(withOptions([first, other, ...more], options));
+      return (op.call(withOptions([first, other.view([1]), ...more], options)) as Tensor).view([]);
+    }),
+  };
 }
+
+const scalar = (number: Scalar, dtype: DType, device: Device = 'cpu'): unknown =>
+  operator('aten::scalar_tensor').call([number, { dtype, device }]);
 
 type Kind = 'bool' | 'integer' | 'real' | 'complex';
 const kindOf = (dtype: DType): Kind =>

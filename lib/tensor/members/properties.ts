@@ -32,7 +32,7 @@ export const properties = membersOfTensor({
   get real(): Tensor {
     return this.isComplex() ? aten('real', this) : (this as unknown as Tensor);
   },
-  /** A view of the imaginary parts (`Tensor.imag`). @throws ERR_LIBTORCH for real tensors */
+  /** A view of the imaginary parts (`Tensor.imag`). @throws ERR_DTYPE for real tensors */
   get imag(): Tensor {
     return aten('imag', this);
   },
