@@ -11,7 +11,7 @@ if (flag === '--names') {
   const script = fileURLToPath(new URL('coverage/names.py', import.meta.url));
   const { status, stdout, stderr } = spawnSync(python ?? 'python3', [script], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${python} ${script} ended with ${status}\n${stderr}`);
-  writeFileSync(namesPath, stdout);
+  writeFileSync(namesPath, `${JSON.stringify(JSON.parse(stdout), null, 2)}\n`);
 }
 const target = new URL('../docs/coverage.md', import.meta.url);
 writeFileSync(target, page(readNames()));

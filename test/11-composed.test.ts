@@ -182,6 +182,11 @@ const composed: Row[] = [
     [() => torch.nonzero(table, { asTuple: true }), 'torch.nonzero(table, as_tuple=True)'],
   ] },
 
+  { name: 'Tensor.where', python: 'x stands where the condition is true; the operator has the condition first', calls: [
+    [() => a.where(a.gt(0), zero), 'a.where(a > 0, zero)'],
+    [() => a.where({ condition: a.gt(0), other: -1 }), 'a.where(a > 0, -1)'],
+  ] },
+  { name: 'Tensor.polygamma', python: 'on x; the operator has n first', calls: [[() => v.abs().polygamma(1), 'v.abs().polygamma(1)']] },
   { name: 'Tensor.norm', python: 'as torch.norm', calls: [
     [() => a.norm(), 'a.norm()'],
     [() => a.norm(2, [1]), 'a.norm(2, [1])'],

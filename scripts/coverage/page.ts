@@ -53,7 +53,8 @@ export function compare(names: Names): Area[] {
       const why = leftOut.find((one) => one.area === area && one.names.test(name))?.why;
       if (has(name)) result.same.push(name);
       else if (other) {
-        if (at(other) === undefined) throw new Error(`reasons.ts: the package has no ${other}, which stands for ${name}`);
+        if (at(other) === undefined)
+          throw new Error(`reasons.ts: the package has no ${other}, which stands for ${name}`);
         result.other.push([name, other.replace('.prototype', '')]);
       } else if (why) result.left.set(why, [...(result.left.get(why) ?? []), name]);
       else result.notYet.push(name);
@@ -65,8 +66,7 @@ export function compare(names: Names): Area[] {
 const total = ({ same, other, left, notYet }: Area): number =>
   same.length + other.length + notYet.length + [...left.values()].flat().length;
 /** Of all names, in percent, rounded down. */
-export const covered = (area: Area): number =>
-  Math.floor((100 * (area.same.length + area.other.length)) / total(area));
+export const covered = (area: Area): number => Math.floor((100 * (area.same.length + area.other.length)) / total(area));
 
 const code = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 
@@ -75,10 +75,21 @@ function section(area: Area): string {
   const lines = [`## ${name}`, '', `${same.length + other.length} of ${total(area)}, in \`${ours}\`.`];
   const table = (head: string, rows: string[][]) =>
     rows.length > 0 ? ['', `| ${head} |`, '|---|---|', ...rows.map((row) => `| ${row.join(' | ')} |`)] : [];
-  lines.push(...table(`PyTorch | isotorch`, other.map(([theirs, path]) => [`\`${theirs}\``, `\`${path}\``])));
-  lines.push(...table('left out | why', [...left].map(([why, names]) => [code(names), why])));
+  lines.push(
+    ...table(
+      `PyTorch | isotorch`,
+      other.map(([theirs, path]) => [`\`${theirs}\``, `\`${path}\``]),
+    ),
+  );
+  lines.push(
+    ...table(
+      'left out | why',
+      [...left].map(([why, names]) => [code(names), why]),
+    ),
+  );
   if (notYet.length > 0) lines.push('', `Not yet: ${code(notYet)}.`);
-  if (same.length > 0) lines.push('', '<details><summary>Under the same name, in camelCase</summary>', '', code(same), '', '</details>');
+  if (same.length > 0)
+    lines.push('', '<details><summary>Under the same name, in camelCase</summary>', '', code(same), '', '</details>');
   return lines.join('\n');
 }
 

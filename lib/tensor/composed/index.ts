@@ -9,6 +9,7 @@ import { pcaLowrank, svdLowrank } from './lowRank.js';
 import { cdist, norm } from './norms.js';
 import { blockDiag, cartesianProd, chainMatmul, einsum, tensordot } from './products.js';
 import * as reversed from './reversed.js';
+import { polygamma, where } from './selfSecond.js';
 import {
   atleast1d,
   atleast2d,
@@ -48,7 +49,18 @@ export const composedFunctions = {
 };
 
 /** On `Tensor`, which is the first argument. */
-export const composedMethods = { lu, nonzero, norm, split, stft, unique, uniqueConsecutive, ...reversed };
+export const composedMethods = {
+  lu,
+  nonzero,
+  norm,
+  polygamma,
+  split,
+  stft,
+  unique,
+  uniqueConsecutive,
+  where,
+  ...reversed,
+};
 
 type Method<F> = F extends (self: Tensor, ...args: infer A) => infer R ? (...args: A) => R : never;
 /** Those with one signature; an overloaded one would keep only its last. */

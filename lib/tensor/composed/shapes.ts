@@ -55,7 +55,7 @@ export function meshgrid(
 }
 
 /** One tensor for one, an array for several. */
-interface AtLeast {
+export interface AtLeast {
   (tensor: Tensor): Tensor;
   (...tensors: AnyTensors): Tensor[];
 }

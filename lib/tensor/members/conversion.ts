@@ -24,7 +24,7 @@ type ToArguments =
   | [other: Tensor, nonBlocking?: boolean, copy?: boolean]
   | [other: Tensor, options: More];
 
-interface Keep {
+export interface Keep {
   memoryFormat?: MemoryFormat;
 }
 

@@ -11,7 +11,7 @@ function rows(this: Tensor): IterableIterator<Tensor> {
 }
 
 /** `x.size()` is the shape, `x.size(dim)` one size of it. */
-interface Size {
+export interface Size {
   (): readonly number[];
   (dim: number): number;
 }
