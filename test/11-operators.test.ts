@@ -171,9 +171,11 @@ describe('every operator of the library', () => {
     const source = ts.createSourceFile('operators.ts', readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
     const declared = new Map<string, Set<string>>(); // schema → argument names, over all its signatures
     let signatures = 0;
+    let schema = ''; // of an overload's first signature; the others follow it
     const visit = (node: ts.Node): void => {
       if (ts.isMethodSignature(node)) {
-        const schema = (ts.getJSDocCommentsAndTags(node)[0]!.comment as string).replaceAll('`', '');
+        const [documented] = ts.getJSDocCommentsAndTags(node);
+        if (documented) schema = (documented.comment as string).replaceAll('`', '');
         const name = schema.slice(schema.indexOf('::') + 2, schema.search(/[.(]/));
         const asFunction = camelCase(placeOf(name)[1]);
         expect([camelCase(name), asFunction]).toContain((node.name as ts.Identifier).text);
