@@ -37,7 +37,7 @@ export class TensorTable implements Disposable {
     const { dtype, layout } = value;
     if (!isSavedDType(dtype)) throw expected('a tensor that is not quantised', where(), dtype, 'ERR_DTYPE');
     // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
-    const requiresGrad = value.requiresGrad && value.isLeaf() && !(value instanceof Parameter);
+    const requiresGrad = value.requiresGrad && value.isLeaf && !(value instanceof Parameter);
     if (layout !== undefined && layout !== 'strided') return this.sparse(value, layout, where);
     if (value.device === 'meta')
       return new MetaRef(dtype, value.shape, value.stride(), { requiresGrad, parameter: false });
