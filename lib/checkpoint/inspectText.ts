@@ -97,6 +97,7 @@ function leafText(node: TorchNode): string {
     case 'dtype':
     case 'device':
     case 'layout':
+    case 'scheme':
       return String(node.value);
     case 'complex':
       return `${node.re} + ${node.im}i`;
@@ -127,6 +128,8 @@ function leafText(node: TorchNode): string {
 
 function tensorText(node: TensorNode): string {
   const words = [`${node.dtype} [${node.shape.join(', ')}]`];
+  if (node.nested !== undefined) words.push(`nested, of ${node.nested} tensors`);
+  if (node.quantized) words.push(quantizationText(node.quantized));
   if (node.parameter) words.push('Parameter');
   if (node.requiresGrad && !node.parameter) words.push('requires grad');
   if (node.layout !== 'strided') words.push(node.layout);
@@ -140,6 +143,11 @@ function tensorText(node: TensorNode): string {
   }
   return words.join(', ');
 }
+
+const quantizationText = (how: NonNullable<TensorNode['quantized']>): string =>
+  'axis' in how
+    ? `quantised along dimension ${how.axis}`
+    : `quantised, scale ${how.scale}, zero point ${how.zeroPoint}`;
 
 function isContiguous(shape: readonly number[], stride: readonly number[]): boolean {
   let step = 1;

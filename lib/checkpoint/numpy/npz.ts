@@ -3,8 +3,9 @@
 import { expected, IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
+import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
-import { type ByteSource, openSource, sectionOf } from '../source.js';
+import { type ByteSource, type FileInput, openSource, type PathInput, sectionOf } from '../source.js';
 import { pieceBytes } from '../tensors.js';
 import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
@@ -29,13 +30,14 @@ const suffix = '.npy';
  * @example const { features, labels } = Object.fromEntries(await checkpoint.loadNpz('test.npz'));
  */
 export async function loadNpz(
-  file: string | Uint8Array,
+  file: FileInput,
   { mmap = false, keys }: LoadNpzOptions = {},
 ): Promise<Map<string, Tensor>> {
   checkMap(file, mmap);
   const source = await openSource(file);
   const tensors = new Map<string, Tensor>();
   try {
+    await expectKind(source, 'an archive of NumPy arrays (.npz)', 'npz', 'archive');
     const zip = await ZipReader.open(source);
     const entries = arraysIn(zip, source.name);
     using mapped = mmap ? MappedFile.open(source) : undefined;
@@ -60,7 +62,7 @@ export async function loadNpz(
  * @example await checkpoint.saveNpz('test.npz', { features, labels });
  */
 export async function saveNpz(
-  path: string,
+  path: PathInput,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
   const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
