@@ -19,7 +19,7 @@ import {
   weights,
 } from '../lib/checkpoint/index.js';
 import { loadPackage, loadScript } from '../lib/script/index.js';
-import { Tensor, torch } from '../lib/tensor/index.js';
+import { type Tensor, torch } from '../lib/tensor/index.js';
 import { archive } from './support/checkpoints.js';
 import { foreignCheckpoints } from './support/foreignCheckpoints.js';
 import { tarSample } from './support/oldCheckpoints.js';
@@ -44,9 +44,13 @@ describe('loaders and formats', () => {
     const names = [...tensors.keys()];
     await saveSafetensors(at('whole.safetensors'), tensors, { metadata: { format: 'pt' } });
     for (const [shard, keys] of [names.slice(0, 4), names.slice(4)].entries())
-      await saveSafetensors(at(`model-${shard}.safetensors`), new Map(keys.map((key) => [key, tensors.get(key) as Tensor])), {
-        metadata: { format: 'pt' },
-      });
+      await saveSafetensors(
+        at(`model-${shard}.safetensors`),
+        new Map(keys.map((key) => [key, tensors.get(key) as Tensor])),
+        {
+          metadata: { format: 'pt' },
+        },
+      );
     const map = Object.fromEntries(names.map((key, i) => [key, `model-${i < 4 ? 0 : 1}.safetensors`]));
     writeFileSync(at('model.safetensors.index.json'), JSON.stringify({ metadata: { total_size: 1 }, weight_map: map }));
     await saveNpy(at('array.npy'), torch.ones([2]));
@@ -86,15 +90,40 @@ describe('loaders and formats', () => {
     ['stream.pt', /a file of torch\.save/, /loadTorch\(\)/, inspecting],
     ['tar.pth', /a file of torch\.save/, /loadTorch\(\)/, torchReaders],
     ['script.pt', /a TorchScript model/, /loadScript\(\)/, ['loadScript', ...inspecting]],
-    ['exported.pt2', /an exported program .*not compiled/, /aoti_compile_and_package.*loadPackage\(\)/, ['inspectCheckpoint']],
+    [
+      'exported.pt2',
+      /an exported program .*not compiled/,
+      /aoti_compile_and_package.*loadPackage\(\)/,
+      ['inspectCheckpoint'],
+    ],
     ['package.pt2', /a compiled package of AOTInductor/, /loadPackage\(\)/, ['inspectCheckpoint']],
-    ['whole.safetensors', /a safetensors file/, /loadSafetensors\(\)/, ['loadSafetensors', 'openSafetensors', 'inspectCheckpoint', 'weights', 'convertCheckpoint']],
-    ['model.safetensors.index.json', /(several files|its files are \.safetensors)/, /loadSafetensors\(\)/, ['loadSafetensors', 'weights', 'convertCheckpoint']],
-    ['pytorch_model.bin.index.json', /(several files|its files are \.bin)/, /loadTorch\(\)/, ['loadTorch', 'weights', 'convertCheckpoint']],
+    [
+      'whole.safetensors',
+      /a safetensors file/,
+      /loadSafetensors\(\)/,
+      ['loadSafetensors', 'openSafetensors', 'inspectCheckpoint', 'weights', 'convertCheckpoint'],
+    ],
+    [
+      'model.safetensors.index.json',
+      /(several files|its files are \.safetensors)/,
+      /loadSafetensors\(\)/,
+      ['loadSafetensors', 'weights', 'convertCheckpoint'],
+    ],
+    [
+      'pytorch_model.bin.index.json',
+      /(several files|its files are \.bin)/,
+      /loadTorch\(\)/,
+      ['loadTorch', 'weights', 'convertCheckpoint'],
+    ],
     ['array.npy', /a NumPy array/, /loadNpy\(\)/, ['loadNpy']],
     ['arrays.npz', /an archive of NumPy arrays/, /loadNpz\(\)/, ['loadNpz']],
     ['distributed/__0_0.distcp', /a part of a distributed checkpoint/, /loadTorch\(\).*dcp_to_torch_save/, []],
-    ['distributed/.metadata', /a part of a distributed checkpoint/, /loadTorch\(\).*dcp_to_torch_save/, ['loadTorch', 'weights', 'convertCheckpoint']],
+    [
+      'distributed/.metadata',
+      /a part of a distributed checkpoint/,
+      /loadTorch\(\).*dcp_to_torch_save/,
+      ['loadTorch', 'weights', 'convertCheckpoint'],
+    ],
     ['model.onnx', /an ONNX model/, /ONNX Runtime/, []],
     ['bare.pkl', /a bare pickle/, /./, []],
     ['page.pt', /a web page/, /fetch it again/, []],
@@ -153,21 +182,43 @@ describe('loaders and formats', () => {
     };
     const map = (file: unknown) => JSON.stringify({ metadata: {}, weight_map: { w: file } });
     for (const file of ['../whole.safetensors', '/etc/passwd', '..', 3, 'a\\b', ''])
-      expect(await refused(map(file))).toMatchObject({ code: 'ERR_FORMAT', message: expect.stringContaining('beside the index') });
-    expect(await refused(map('whole.safetensors'))).toMatchObject({ message: expect.stringMatching(/"w" should be in .* but isn’t/) });
+      expect(await refused(map(file))).toMatchObject({
+        code: 'ERR_FORMAT',
+        message: expect.stringContaining('beside the index'),
+      });
+    expect(await refused(map('whole.safetensors'))).toMatchObject({
+      message: expect.stringMatching(/"w" should be in .* but isn’t/),
+    });
     expect(await refused('{"metadata": 1')).toMatchObject({ code: 'ERR_FORMAT' });
-    expect(await refused('{"metadata": {}, "weight_map": {}}')).toMatchObject({ message: expect.stringContaining('names no tensor') });
+    expect(await refused('{"metadata": {}, "weight_map": {}}')).toMatchObject({
+      message: expect.stringContaining('names no tensor'),
+    });
   });
 
   it('a distributed checkpoint becomes one object, its chunks whole tensors', async () => {
     const loaded = await loadTorch<Map<string, never>>(at('distributed'));
     const { model, epoch, list } = Object.fromEntries<unknown>(loaded) as Record<string, unknown>;
     const { w, b, split } = Object.fromEntries(model as Map<string, Tensor>) as Record<'w' | 'b' | 'split', Tensor>;
-    expect([w.tolist(), b.dtype, b.tolist()]).toEqual([[[0, 1, 2], [3, 4, 5]], 'bfloat16', [1, 1, 1]]);
-    expect(split.tolist()).toEqual([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]);
+    expect([w.tolist(), b.dtype, b.tolist()]).toEqual([
+      [
+        [0, 1, 2],
+        [3, 4, 5],
+      ],
+      'bfloat16',
+      [1, 1, 1],
+    ]);
+    expect(split.tolist()).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+      [6, 7, 8],
+      [9, 10, 11],
+    ]);
     const [zeros, ...rest] = list as [Tensor, ...unknown[]];
     expect([epoch, zeros.tolist(), ...rest]).toEqual([3, [0, 0], 5, 'x']);
-    const part = await loadTorch<Map<string, Map<string, Tensor>>>(at('distributed'), { keys: ['model'], dtype: 'float64' });
+    const part = await loadTorch<Map<string, Map<string, Tensor>>>(at('distributed'), {
+      keys: ['model'],
+      dtype: 'float64',
+    });
     expect([...part.keys()]).toEqual(['model']);
     expect(part.get('model')?.get('split')?.dtype).toBe('float64');
     await expect(loadTorch(at('distributed'), { keys: ['nowhere'] })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
@@ -185,10 +236,20 @@ describe('loaders and formats', () => {
     };
     const replaced = (bytes: Buffer, from: string, to: string) =>
       Buffer.from(bytes.toString('latin1').replaceAll(from, to), 'latin1');
-    expect(await broken((m, s) => [m, s.subarray(0, 3000)])).toMatchObject({ code: 'ERR_FORMAT', message: expect.stringContaining('cut off') });
-    expect(await broken((m, s) => [replaced(m, '__0_0.distcp', '../../passwd'), s])).toMatchObject({ code: 'ERR_FORMAT', message: expect.stringContaining('which is not in it') });
-    expect(await broken((m, s) => [replaced(m, 'StorageMetadata', 'StorageMetadatb'), s])).toMatchObject({ code: 'ERR_FORMAT' });
+    expect(await broken((m, s) => [m, s.subarray(0, 3000)])).toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringContaining('cut off'),
+    });
+    expect(await broken((m, s) => [replaced(m, '__0_0.distcp', '../../passwd'), s])).toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringContaining('which is not in it'),
+    });
+    expect(await broken((m, s) => [replaced(m, 'StorageMetadata', 'StorageMetadatb'), s])).toMatchObject({
+      code: 'ERR_FORMAT',
+    });
     for (let at = 0; at < metadata.length; at += 97)
-      expect(await broken((m, s) => [m.subarray(0, at), s])).toMatchObject({ code: expect.stringMatching(/ERR_FORMAT|ERR_FILE/) });
+      expect(await broken((m, s) => [m.subarray(0, at), s])).toMatchObject({
+        code: expect.stringMatching(/ERR_FORMAT|ERR_FILE/),
+      });
   });
 });

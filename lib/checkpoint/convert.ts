@@ -7,6 +7,7 @@ import { type DType, dtypes, isFloating } from '../tensor/dtype.js';
 import { Tensor, tidy } from '../tensor/index.js';
 import { itemSize, type SavedDType } from './dtypes.js';
 import { type CheckpointFormat, formatOf } from './formats.js';
+import { filesOf, loadAny } from './loadAny.js';
 import { mapTensors, tensorsIn } from './mapTensors.js';
 import { ForeignObject } from './pickle/foreign.js';
 import { isTensorRef, OrderedDict } from './pickle/values.js';
@@ -93,15 +94,19 @@ interface Read extends Pick<Conversion, 'from' | 'taken'> {
 
 /** What is to be converted: what is not asked for is not read, whatever it is. */
 async function read(input: PathInput, { key = [], weights: wanted = false }: ConvertOptions): Promise<Read> {
+  if (wanted) {
+    const found = await weights(input, key.length > 0 ? { from: key.join('.') } : {});
+    const others = found.others.map((other) => `${other.from || 'the whole'} (${other.kind} of ${other.tensors})`);
+    const { state, from, prefix } = found;
+    return { from: 'torch', loaded: state, taken: { from, prefix }, leftOut: [...found.leftOut, ...others] };
+  }
+  if ((await filesOf(input)) !== 'one') {
+    const loaded = await loadAny(input);
+    return { from: loaded instanceof SafetensorsDict ? 'safetensors' : 'torch', loaded: within(loaded, key) };
+  }
   const source = await openSource(input);
   try {
     const from = await formatOf(source);
-    if (wanted) {
-      const found = await weights(input, key.length > 0 ? { from: key.join('.') } : {});
-      const others = found.others.map((other) => `${other.from || 'the whole'} (${other.kind} of ${other.tensors})`);
-      const { prefix } = found;
-      return { from, loaded: found.state, taken: { from: found.from, prefix }, leftOut: [...found.leftOut, ...others] };
-    }
     // safetensors have no checksums that reading would verify.
     if (from === 'safetensors') return { from, loaded: within(await loadSafetensors(input, { mmap: true }), key) };
     using file = await TorchFile.open(source, { foreign: 'keep' });

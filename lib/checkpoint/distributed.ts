@@ -3,7 +3,8 @@
 // out is what `dcp_to_torch_save` would save: one object with whole tensors. The pickle names classes of PyTorch's; they are read
 // as descriptions, like all that isotorch doesn't know, and nothing is called.
 
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { expected, IsotorchError } from '../errors.js';
 import { Tensor, tidy, torch } from '../tensor/index.js';
 import { isSavedDType } from './dtypes.js';
@@ -37,11 +38,14 @@ interface Place {
   readonly length: number;
 }
 
-export const isDistributed = async (folder: string): Promise<boolean> => {
-  const source = await openSource(join(folder, metadataFile)).catch(() => undefined);
-  await source?.close();
-  return source !== undefined;
-};
+/** The folder, if it is one of a distributed checkpoint, or its metadata were given; else undefined. */
+export async function distributedFolder(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  const folder = found?.isDirectory() ? path : basename(path) === metadataFile ? dirname(path) : undefined;
+  if (folder === undefined) return undefined;
+  const metadata = await stat(join(folder, metadataFile)).catch(() => undefined);
+  return metadata?.isFile() ? folder : undefined;
+}
 
 /**
  * Reads a distributed checkpoint.

@@ -1,9 +1,7 @@
 // `torch.load`, for whatever PyTorch writes: one file, several by their index, or the folder of a distributed checkpoint.
 
-import { stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
 import type { Tensor } from '../tensor/index.js';
-import { isDistributed, loadDistributed } from './distributed.js';
+import { distributedFolder, loadDistributed } from './distributed.js';
 import { kindOf } from './formats.js';
 import { OrderedDict } from './pickle/values.js';
 import { loadShards, readIndex } from './sharded.js';
@@ -32,7 +30,7 @@ export async function loadTorch<T = unknown>(file: FileInput, options: LoadTorch
 }
 
 async function load(file: FileInput, options: LoadTorchOptions): Promise<unknown> {
-  const folder = await distributedFolder(file);
+  const folder = areBytes(file) ? undefined : await distributedFolder(pathOf(file, 'file', 'a path or a Uint8Array'));
   if (folder !== undefined) return await loadDistributed(folder, options);
   const source = await openSource(file);
   try {
@@ -42,15 +40,6 @@ async function load(file: FileInput, options: LoadTorchOptions): Promise<unknown
   } finally {
     await source.close();
   }
-}
-
-/** The folder, if it is one of a distributed checkpoint, or its metadata were given. */
-async function distributedFolder(file: FileInput): Promise<string | undefined> {
-  if (areBytes(file)) return undefined;
-  const path = pathOf(file, 'file', 'a path or a Uint8Array');
-  const found = await stat(path).catch(() => undefined);
-  const folder = found?.isDirectory() ? path : basename(path) === '.metadata' ? dirname(path) : undefined;
-  return folder !== undefined && (await isDistributed(folder)) ? folder : undefined;
 }
 
 async function loadIndexed(path: string, { keys, ...options }: LoadTorchOptions): Promise<OrderedDict<string, Tensor>> {

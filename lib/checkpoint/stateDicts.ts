@@ -1,6 +1,7 @@
 // Where the weights are in a checkpoint: training scripts save them beside optimizers, arguments and callbacks, under all kinds of
-// names, or as the whole module. Found among descriptions, before any tensor is read.
+// names, or as the whole module. Found among descriptions, before any tensor is read, or among tensors.
 
+import { Tensor } from '../tensor/index.js';
 import { ForeignObject } from './pickle/foreign.js';
 import { type AnyTensorRef, isTensorRef, NestedRef, OrderedDict } from './pickle/values.js';
 
@@ -9,7 +10,7 @@ export interface FoundWeights {
   readonly path: readonly string[];
   /** A dict of tensors, or a module of Python's, whose parameters and buffers are taken as `state_dict()` would. */
   readonly kind: 'state dict' | 'module';
-  readonly tensors: OrderedDict<string, AnyTensorRef>;
+  readonly tensors: OrderedDict<string, AnyTensorRef | Tensor>;
   /** Elements of all tensors together. */
   readonly elements: number;
   /** Keys of what is beside its tensors. */
@@ -75,13 +76,13 @@ function* childrenOf(value: object): Generator<readonly [unknown, unknown]> {
 
 function weightsOf(value: object, path: readonly string[]): FoundWeights | undefined {
   if (isModule(value)) {
-    const tensors = new OrderedDict<string, AnyTensorRef>();
+    const tensors = new OrderedDict<string, AnyTensorRef | Tensor>();
     addModule(value, '', tensors, new Set());
     return described(path, 'module', tensors, []);
   }
   const entries = value instanceof Map ? value : value instanceof ForeignObject ? new Map(value.entries) : undefined;
   if (entries === undefined || entries.size === 0) return undefined;
-  const tensors = new OrderedDict<string, AnyTensorRef>();
+  const tensors = new OrderedDict<string, AnyTensorRef | Tensor>();
   const others: string[] = [];
   for (const [key, content] of entries) {
     const tensor = tensorIn(content);
@@ -95,7 +96,7 @@ function weightsOf(value: object, path: readonly string[]): FoundWeights | undef
 function described(
   path: readonly string[],
   kind: FoundWeights['kind'],
-  tensors: OrderedDict<string, AnyTensorRef>,
+  tensors: OrderedDict<string, AnyTensorRef | Tensor>,
   others: readonly string[],
 ): FoundWeights | undefined {
   let elements = 0;
@@ -103,13 +104,15 @@ function described(
   return tensors.size === 0 ? undefined : { path, kind, tensors, elements, others };
 }
 
-const elementsOf = (ref: AnyTensorRef): number =>
-  (ref instanceof NestedRef ? ref.buffer : ref).size.reduce((product, length) => product * length, 1);
+const elementsOf = (value: AnyTensorRef | Tensor): number =>
+  value instanceof Tensor
+    ? value.numel()
+    : (value instanceof NestedRef ? value.buffer : value).size.reduce((product, length) => product * length, 1);
 
 /** A tensor, or the plain one in a subclass. */
-function tensorIn(value: unknown): AnyTensorRef | undefined {
+function tensorIn(value: unknown): AnyTensorRef | Tensor | undefined {
   const bare = value instanceof ForeignObject && ForeignObject.made(value) === 'tensor' ? value.args?.[0] : value;
-  return isTensorRef(bare) ? bare : undefined;
+  return isTensorRef(bare) || bare instanceof Tensor ? bare : undefined;
 }
 
 const stateOf = (value: unknown): Map<unknown, unknown> | undefined =>
@@ -121,7 +124,12 @@ const isModule = (value: unknown): boolean => {
 };
 
 /** As `Module.state_dict()` does: its parameters, its persistent buffers, then those of the modules in it, as often as they are there. */
-function addModule(value: unknown, prefix: string, into: Map<string, AnyTensorRef>, above: ReadonlySet<unknown>): void {
+function addModule(
+  value: unknown,
+  prefix: string,
+  into: Map<string, AnyTensorRef | Tensor>,
+  above: ReadonlySet<unknown>,
+): void {
   const state = stateOf(value);
   if (state === undefined || above.has(value) || above.size > 500) return;
   const passing = state.get('_non_persistent_buffers_set');

@@ -3,9 +3,10 @@
 import { expected, IsotorchError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { formatOf } from './formats.js';
+import { filesOf, loadAny } from './loadAny.js';
+import { tensorsIn } from './mapTensors.js';
 import { asValue } from './pickle/tensorRules.js';
 import { type AnyTensorRef, isTensorRef, OrderedDict } from './pickle/values.js';
-import { loadSafetensors } from './safetensors/load.js';
 import { type FileInput, openSource } from './source.js';
 import { type FoundWeights, findWeights } from './stateDicts.js';
 import { type LoadTorchOptions, TorchFile } from './torchFile.js';
@@ -44,7 +45,7 @@ const wrappers = ['module.', '_orig_mod.', 'model.'];
  * in a whole module, of which parameters and buffers are collected as Python's `state_dict()` does. Prefixes that wrappers put in front of
  * all keys (`module.`, `_orig_mod.`, `model.`) are removed. What stands around them is not loaded, and never executed.
  *
- * @param file a path, or the file's bytes: of `torch.save`, or of safetensors
+ * @param file a path, or the file's bytes: of `torch.save`, or of safetensors; the index of several, or a distributed checkpoint's folder
  * @returns the tensors, where they were found, and where else there are some
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if there are no weights in it, or it is something else or damaged;
  *   ERR_ARGUMENT if there are none at `from`, naming the places where there are
@@ -57,20 +58,56 @@ export async function weights(file: FileInput, options: WeightsOptions = {}): Pr
   if (from !== undefined && typeof from !== 'string') throw expected('keys, joined by dots,', 'from', from);
   if (!Array.isArray(prefixes) || !prefixes.every((prefix) => typeof prefix === 'string' && prefix !== ''))
     throw expected('an array of beginnings of keys', 'prefixes', prefixes);
+  return (await filesOf(file)) === 'one'
+    ? await ofFile(file, from, prefixes, loading)
+    : await ofFiles(file, from, prefixes, loading);
+}
+
+async function ofFile(
+  file: FileInput,
+  from: string | undefined,
+  prefixes: readonly string[],
+  options: Loading,
+): Promise<Weights> {
   const source = await openSource(file);
   try {
-    const isTorch = (await formatOf(source)) === 'torch';
-    if (!isTorch) return await ofSafetensors(file, from, prefixes, loading);
-    using opened = await TorchFile.open(source, loading);
+    if ((await formatOf(source)) === 'safetensors') return await ofFiles(file, from, prefixes, options);
+    using opened = await TorchFile.open(source, options);
     const places = isTensorRef(opened.object) ? [] : findWeights(opened.object);
     const chosen = choose(places, from, source.name);
-    const others = places.filter((place) => place !== chosen).map(placeOf);
     const tensors = (await opened.load(values(chosen.tensors))) as OrderedDict<string, Tensor>;
-    return { ...placeOf(chosen), ...unwrapped(tensors, prefixes), leftOut: chosen.others, others };
+    return { ...placeOf(chosen), ...unwrapped(tensors, prefixes), ...beside(chosen, places) };
   } finally {
     await source.close();
   }
 }
+
+/** Of what has no descriptions to look through beforehand: everything is read, and what is not wanted let go. */
+async function ofFiles(
+  file: FileInput,
+  from: string | undefined,
+  prefixes: readonly string[],
+  options: Loading,
+): Promise<Weights> {
+  const loaded = await loadAny(file, options);
+  const places = findWeights(loaded);
+  let kept = new Set<Tensor>();
+  try {
+    const chosen = choose(places, from, String(file));
+    const tensors = chosen.tensors as OrderedDict<string, Tensor>;
+    kept = new Set(tensors.values());
+    return { ...placeOf(chosen), ...unwrapped(tensors, prefixes), ...beside(chosen, places) };
+  } finally {
+    for (const tensor of tensorsIn(loaded)) if (!kept.has(tensor)) tensor.dispose();
+  }
+}
+
+type Loading = Pick<LoadTorchOptions, 'device' | 'dtype' | 'mmap'>;
+
+const beside = (chosen: FoundWeights, places: readonly FoundWeights[]) => ({
+  leftOut: chosen.others,
+  others: places.filter((place) => place !== chosen).map(placeOf),
+});
 
 function choose(places: readonly FoundWeights[], from: string | undefined, name: string): FoundWeights {
   const [first] = places;
@@ -90,10 +127,10 @@ const placeOf = ({ path, kind, tensors, elements }: FoundWeights): WeightsPlace 
 });
 
 /** Parameters are values here, as in a state dict; what is tied stays tied. */
-function values(tensors: OrderedDict<string, AnyTensorRef>): OrderedDict<string, AnyTensorRef> {
-  const known = new Map<AnyTensorRef, AnyTensorRef>();
+function values(tensors: FoundWeights['tensors']): FoundWeights['tensors'] {
+  const known = new Map<unknown, AnyTensorRef>();
   for (const [name, ref] of tensors) {
-    const value = known.get(ref) ?? asValue(ref);
+    const value = known.get(ref) ?? asValue(ref as AnyTensorRef);
     known.set(ref, value);
     tensors.set(name, value);
   }
@@ -122,18 +159,4 @@ function unwrapped(
     state._metadata = new OrderedDict(inside.map(([key, value]) => [String(key).slice(prefix.length), value]));
   }
   return { state, prefix };
-}
-
-async function ofSafetensors(
-  file: FileInput,
-  from: string | undefined,
-  prefixes: readonly string[],
-  options: Pick<LoadTorchOptions, 'device' | 'dtype' | 'mmap'>,
-): Promise<Weights> {
-  if (from !== undefined && from !== '') throw expected('nothing: a safetensors file holds one dict', 'from', from);
-  const loaded = new OrderedDict<string, Tensor>(await loadSafetensors(file, options));
-  const { state, prefix } = unwrapped(loaded, prefixes);
-  let elements = 0;
-  for (const tensor of state.values()) elements += tensor.numel();
-  return { from: '', kind: 'state dict', tensors: state.size, elements, state, prefix, leftOut: [], others: [] };
 }
