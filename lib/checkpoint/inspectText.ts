@@ -2,6 +2,7 @@
 
 import { bytesInWords } from '../sizes.js';
 import type { FileNode, TensorNode, TorchNode } from './inspect.js';
+import { visible } from './visible.js';
 
 export interface FormatTreeOptions {
   /** Entries shown of each dict, list, tuple or set. @default 200 */
@@ -164,10 +165,3 @@ function fileText({ name, format, bytes, tensors, storages, storageBytes, unknow
     ? text
     : `${text}; unknown: ${unknown.map((one) => visible(one).slice(1, -1)).join(', ')}`;
 }
-
-/** A file's text must not move a terminal's cursor or change its colours. */
-const visible = (text: string): string =>
-  JSON.stringify(text.slice(0, 300)).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );

@@ -7,6 +7,7 @@ import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
 import { type ByteSource, type FileInput, openSource, type PathInput, sectionOf } from '../source.js';
 import { pieceBytes } from '../tensors.js';
+import { visible } from '../visible.js';
 import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
 import { ZipWriter } from '../zip/writer.js';
@@ -80,7 +81,7 @@ function arraysIn(zip: ZipReader, name: string): Map<string, ZipEntry> {
     if (!path.endsWith(suffix))
       throw new IsotorchError(
         'ERR_FORMAT',
-        `Expected an archive of NumPy arrays but ${name} holds ${JSON.stringify(path)}, which is no ${suffix} file`,
+        `Expected an archive of NumPy arrays but ${name} holds ${visible(path)}, which is no ${suffix} file`,
       );
     entries.set(path.slice(0, -suffix.length), entry);
   }
@@ -93,7 +94,7 @@ async function loadMember(
   entry: ZipEntry,
   mapped: MappedFile | undefined,
 ): Promise<Tensor> {
-  const name = `${source.name}: ${entry.name}`;
+  const name = `${source.name}: ${visible(entry.name).slice(1, -1)}`;
   if (entry.method !== method.stored) {
     const content = await zip.read(entry, entry.size);
     const member = sectionOf(await openSource(content), name, 0, content.length);

@@ -34,7 +34,8 @@ export const memoryFor = (fileBytes: number, pickleBytes: number): number => bas
 /** The rest of 64 MiB is for V8’s garbage. */
 const baseMemory = 56 << 20;
 
-function* unpickling(bytes: Uint8Array, options: UnpickleOptions): Generator<void, unknown> {
+/** The work itself: yields every few thousand opcodes, and within those that take long. */
+export function* unpickling(bytes: Uint8Array, options: UnpickleOptions): Generator<void, unknown> {
   const { where, memory = (64 << 20) + 4 * bytes.length, keepForeign = false } = options;
   const storages = new StorageTable();
   const resolve = options.resolve ?? ((id: unknown) => storages.resolve(id));
