@@ -2,9 +2,7 @@
 // names become data sets and modules, the rest is `fit` and `ood.evaluate`. The run directory's config.json holds the names,
 // so that an evaluation, today or in a year, rebuilds the same network.
 
-import { formatOf } from '../checkpoint/formats.js';
-import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
-import { openSource } from '../checkpoint/source.js';
+import { weights } from '../checkpoint/index.js';
 import * as data from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import * as losses from '../losses/index.js';
@@ -217,14 +215,8 @@ export function makeModel(
   return made.to({ device, memoryFormat: 'channels_last' });
 }
 
-/** A state dict, at the top of the file or where PyTorch's users put it. */
+/** The state dict of a checkpoint, wherever it stands in it. Keys are as they are in the file. */
 export async function readWeights(path: string): Promise<StateSource> {
-  const source = await openSource(path);
-  const format = await formatOf(source).finally(() => source.close());
-  if (format === 'safetensors') return await loadSafetensors(path);
-  const content = await loadTorch(path);
-  if (content instanceof Map)
-    for (const key of ['state_dict', 'model_state_dict', 'model'])
-      if (content.get(key) instanceof Map) return content.get(key) as StateSource;
-  return content as StateSource;
+  const { state } = await weights(path, { prefixes: [] });
+  return state;
 }
