@@ -2,6 +2,7 @@
 // precision. Whatever the new file can't hold is an error or is reported: nothing gets lost unsaid.
 
 import { stat } from 'node:fs/promises';
+import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../errors.js';
 import { type DType, dtypes, isFloating } from '../tensor/dtype.js';
 import { Tensor, tidy } from '../tensor/index.js';
@@ -130,7 +131,7 @@ const quoted = (names: Iterable<unknown>, most = 8): string => {
 function within(object: unknown, path: readonly string[]): unknown {
   let at = object;
   for (const key of path) {
-    if (!(at instanceof Map))
+    if (!types.isMap(at))
       throw expected(`a dict around the key ${JSON.stringify(key)}`, 'the file', isTensorRef(at) ? 'a tensor' : at);
     if (!at.has(key))
       throw new IsotorchError('ERR_ARGUMENT', `There is no key ${JSON.stringify(key)} but: ${quoted(at.keys())}`);
@@ -142,7 +143,7 @@ function within(object: unknown, path: readonly string[]): unknown {
 /** The dict itself where nothing is to be renamed: it has more to it than its entries. */
 function renamed(object: unknown, rename: NonNullable<ConvertOptions['rename']>): unknown {
   if (rename.length === 0) return object;
-  if (!(object instanceof Map)) throw expected('a dict, whose keys can be renamed,', 'the file', object);
+  if (!types.isMap(object)) throw expected('a dict, whose keys can be renamed,', 'the file', object);
   const unused = new Set(rename);
   const origins = new Map<unknown, unknown>();
   const result = new OrderedDict<unknown, unknown>();
@@ -192,7 +193,7 @@ async function writeTorch(output: string, object: unknown, tensorsOnly: boolean)
   const leftOut = object instanceof SafetensorsDict ? textsOf(object) : [];
   if (object instanceof ForeignObject)
     throw new IsotorchError('ERR_ARGUMENT', `${object.name} is an object of Python code. ${choices}`);
-  if (object instanceof Map) {
+  if (types.isMap(object)) {
     const foreign = [...object].flatMap(([key, value]) => {
       const found = foreignIn(value);
       return found ? [[key, `${String(key)} (unknown: ${found.name})`] as const] : [];
@@ -219,8 +220,7 @@ function foreignIn(value: unknown, seen = new Set<unknown>()): ForeignObject | u
   if (value instanceof ForeignObject) return value;
   if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
   seen.add(value);
-  const inside =
-    value instanceof Map ? [...value.keys(), ...value.values()] : value instanceof Set ? [...value] : value;
+  const inside = types.isMap(value) ? [...value.keys(), ...value.values()] : types.isSet(value) ? [...value] : value;
   if (!Array.isArray(inside)) return undefined;
   for (const item of inside) {
     const found = foreignIn(item, seen);
@@ -230,7 +230,7 @@ function foreignIn(value: unknown, seen = new Set<unknown>()): ForeignObject | u
 }
 
 async function writeSafetensors(output: string, object: unknown, tensorsOnly: boolean) {
-  if (!(object instanceof Map)) throw expected('a dict of tensors', 'what a safetensors file is to hold', object);
+  if (!types.isMap(object)) throw expected('a dict of tensors', 'what a safetensors file is to hold', object);
   const tensors = new SafetensorsDict();
   if (object instanceof SafetensorsDict) tensors.metadata = object.metadata;
   const others: string[] = [];
@@ -266,7 +266,7 @@ async function writeSafetensors(output: string, object: unknown, tensorsOnly: bo
 const what = (value: unknown): string =>
   value instanceof ForeignObject
     ? `unknown: ${value.name}`
-    : value instanceof Map
+    : types.isMap(value)
       ? `dict of ${value.size}`
       : value instanceof Tensor
         ? 'a tensor'

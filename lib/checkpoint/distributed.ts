@@ -5,6 +5,7 @@
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { Tensor, tidy, torch } from '../tensor/index.js';
 import { isSavedDType } from './dtypes.js';
@@ -196,7 +197,7 @@ type Bad = (problem: string) => IsotorchError;
 /** What a dataclass of PyTorch's was given. */
 function attributes(value: unknown, name: string, bad: Bad): Map<unknown, unknown> {
   if (value instanceof ForeignObject && value.name.endsWith(`.${name}`)) {
-    if (value.state instanceof Map) return value.state;
+    if (types.isMap(value.state)) return value.state;
     if (value.args !== undefined && value.state === undefined) return new Map();
   }
   throw bad(`there is no ${name} where one should be`);
@@ -204,7 +205,7 @@ function attributes(value: unknown, name: string, bad: Bad): Map<unknown, unknow
 
 function mapIn(object: ReadonlyMap<unknown, unknown>, key: string, bad: Bad): ReadonlyMap<unknown, unknown> {
   const value = object.get(key);
-  if (value instanceof Map) return value;
+  if (types.isMap(value)) return value;
   throw bad(`it has no dict ${key}`);
 }
 
@@ -219,7 +220,7 @@ function entriesOf(root: ReadonlyMap<unknown, unknown>, bad: Bad): Entry[] {
   const paths = root.get('planner_data');
   return [...mapIn(root, 'state_dict_metadata', bad)].map(([name, described]) => {
     if (typeof name !== 'string') throw bad('a name is no text');
-    const path = pathIn(paths instanceof Map ? paths.get(name) : undefined) ?? [name];
+    const path = pathIn(types.isMap(paths) ? paths.get(name) : undefined) ?? [name];
     if (!(described instanceof ForeignObject) || !described.name.startsWith(classes))
       throw bad(`${JSON.stringify(name)} is not described`);
     if (described.name.endsWith('.BytesStorageMetadata')) return { name, path };
@@ -235,7 +236,7 @@ function pathIn(value: unknown): readonly (string | number)[] | undefined {
 function tensorIn(described: ReadonlyMap<unknown, unknown>, bad: Bad): NonNullable<Entry['tensor']> {
   const properties = described.get('properties');
   const state = properties instanceof ForeignObject ? properties.state : undefined;
-  const dtype = isTuple(state) ? state[0] : state instanceof Map ? state.get('dtype') : undefined;
+  const dtype = isTuple(state) ? state[0] : types.isMap(state) ? state.get('dtype') : undefined;
   if (!(dtype instanceof TorchDType) || !isSavedDType(dtype.name)) throw bad('a tensor has no dtype');
   const size = countsIn(described.get('size'), bad);
   const listed = described.get('chunks');
@@ -275,13 +276,13 @@ function put(root: Map<unknown, unknown>, path: readonly (string | number)[], va
   let at: Map<unknown, unknown> | unknown[] = root;
   for (const [i, key] of path.entries()) {
     const next = path[i + 1];
-    const present: unknown = at instanceof Map ? at.get(key) : at[key as number];
+    const present: unknown = types.isMap(at) ? at.get(key) : at[key as number];
     const inside =
       next === undefined ? value : isContainer(present) ? present : typeof next === 'number' ? [] : new Map();
-    if (at instanceof Map) at.set(key, inside);
+    if (types.isMap(at)) at.set(key, inside);
     else at[key as number] = inside;
     at = inside as Map<unknown, unknown> | unknown[];
   }
 }
 
-const isContainer = (value: unknown): boolean => value instanceof Map || Array.isArray(value);
+const isContainer = (value: unknown): boolean => types.isMap(value) || Array.isArray(value);

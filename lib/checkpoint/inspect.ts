@@ -1,6 +1,7 @@
 // What is inside a checkpoint, without building a tensor or reading a storage: a tree of plain objects, fit for JSON. Classes and
 // functions that isotorch doesn't know appear by name, with what they would be called with; nothing is called.
 
+import { types } from 'node:util';
 import type { Layout } from '../tensor/dtype.js';
 import { openContainer } from './containers/open.js';
 import { itemSize, type SavedDType } from './dtypes.js';
@@ -200,7 +201,7 @@ class Tree {
     if (value instanceof PickleGlobal) return { kind: 'global', name: value.name };
     if (value instanceof TorchSize) return { kind: 'size', value: [...value] };
     if (isTuple(value) && value.length === 0) return { kind: 'tuple', items: [] };
-    if (value instanceof Uint8Array) return { kind: 'bytes', length: value.length };
+    if (types.isUint8Array(value)) return { kind: 'bytes', length: value.length };
     if (value instanceof Complex) return { kind: 'complex', re: String(value.re), im: String(value.im) };
     if (value instanceof TorchDType) return { kind: 'dtype', value: value.name };
     if (value instanceof NumpyDType) return { kind: 'dtype', value: value.dtype };
@@ -213,7 +214,7 @@ class Tree {
     if (value instanceof ForeignObject) return yield* this.foreignNode(value, depth);
     if (Array.isArray(value))
       return { kind: isTuple(value) ? 'tuple' : 'list', items: yield* this.items(value, depth) };
-    if (value instanceof Set) return { kind: 'set', items: yield* this.items([...value], depth) };
+    if (types.isSet(value)) return { kind: 'set', items: yield* this.items([...value], depth) };
     const map = value as Map<unknown, unknown>;
     const entries = yield* this.entries(map, depth);
     if (!(map instanceof OrderedDict)) return { kind: 'dict', entries };

@@ -1,7 +1,7 @@
 // Where a checkpoint's bytes come from: a file, read piece by piece without blocking, or a buffer. Readers above ask
 // for ranges, so that a file is never in memory as a whole.
 
-import { readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
@@ -85,7 +85,7 @@ export const sectionOf = (source: ByteSource, name: string, start: number, size:
 
 /** ERR_FILE from what Node says, in words; errors that are not the file system's pass through. */
 export function fileError(doing: string, path: string, cause: unknown): unknown {
-  if (cause instanceof IsotorchError || !(cause instanceof Error)) return cause;
+  if (cause instanceof IsotorchError || !types.isNativeError(cause)) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === undefined) return cause;
   const reasons: Record<string, string> = {
@@ -103,11 +103,20 @@ export function fileError(doing: string, path: string, cause: unknown): unknown 
   return new IsotorchError('ERR_FILE', `Could not ${doing} ${path}: ${reasons[code] ?? message}`, { cause });
 }
 
-const outside = (source: ByteSource, offset: number, length: number): IsotorchError =>
+const outside = (
+  { name, size }: Pick<ByteSource, 'name' | 'size'>,
+  offset: number,
+  length: number,
+  problem = 'it may be cut off',
+): IsotorchError =>
   new IsotorchError(
     'ERR_FORMAT',
-    `${source.name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${source.size}; it may be cut off`,
+    `${name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${size}; ${problem}`,
   );
+
+/** For a file that has less than it had when it was opened. */
+const shortened = ({ name, size: before }: ByteSource, offset: number, length: number, size: number): IsotorchError =>
+  outside({ name, size }, offset, length, `it was cut off while it was read, and had ${before} bytes`);
 
 /** @throws ERR_FORMAT if the range leaves the source. */
 export function checkInside(source: ByteSource, offset: number, length: number): void {
@@ -190,7 +199,7 @@ class FileSource implements ByteSource {
     checkInside(this, offset, length);
     try {
       const { done, crc } = await readStorage(tensor, this.file.fd, { start: 0, length, offset });
-      if (done < length) throw outside(this, offset + done, length - done);
+      if (done < length) throw shortened(this, offset, length, (await this.file.stat()).size);
       return crc;
     } catch (error) {
       throw fileError('read', this.name, error);
@@ -203,7 +212,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const count = readSync(this.file.fd, bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (count === 0) throw outside(this, offset + done, length - done);
+        if (count === 0) throw shortened(this, offset, length, fstatSync(this.file.fd).size);
         done += count;
       }
     } catch (error) {
@@ -217,7 +226,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const { bytesRead } = await this.file.read(bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (bytesRead === 0) throw outside(this, offset + done, length - done);
+        if (bytesRead === 0) throw shortened(this, offset, length, (await this.file.stat()).size);
         done += bytesRead;
       }
     } catch (error) {

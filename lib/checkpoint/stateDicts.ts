@@ -1,6 +1,7 @@
 // Where the weights are in a checkpoint: training scripts save them beside optimizers, arguments and callbacks, under all kinds of
 // names, or as the whole module. Found among descriptions, before any tensor is read, or among tensors.
 
+import { types } from 'node:util';
 import { Tensor } from '../tensor/index.js';
 import { ForeignObject } from './pickle/foreign.js';
 import { type AnyTensorRef, isTensorRef, NestedRef, OrderedDict } from './pickle/values.js';
@@ -64,7 +65,7 @@ function rank({ path, tensors, others }: FoundWeights): number {
 }
 
 function* childrenOf(value: object): Generator<readonly [unknown, unknown]> {
-  if (value instanceof Map) yield* value;
+  if (types.isMap(value)) yield* value;
   else if (Array.isArray(value)) yield* value.entries();
   else if (value instanceof ForeignObject) {
     if (value.state !== undefined) yield* childrenOf(Object(value.state));
@@ -80,7 +81,7 @@ function weightsOf(value: object, path: readonly string[]): FoundWeights | undef
     addModule(value, '', tensors, new Set());
     return described(path, 'module', tensors, []);
   }
-  const entries = value instanceof Map ? value : value instanceof ForeignObject ? new Map(value.entries) : undefined;
+  const entries = types.isMap(value) ? value : value instanceof ForeignObject ? new Map(value.entries) : undefined;
   if (entries === undefined || entries.size === 0) return undefined;
   const tensors = new OrderedDict<string, AnyTensorRef | Tensor>();
   const others: string[] = [];
@@ -116,11 +117,11 @@ function tensorIn(value: unknown): AnyTensorRef | Tensor | undefined {
 }
 
 const stateOf = (value: unknown): Map<unknown, unknown> | undefined =>
-  value instanceof ForeignObject && value.state instanceof Map ? value.state : undefined;
+  value instanceof ForeignObject && types.isMap(value.state) ? value.state : undefined;
 
 const isModule = (value: unknown): boolean => {
   const state = stateOf(value);
-  return state?.get('_parameters') instanceof Map && state.get('_modules') instanceof Map;
+  return types.isMap(state?.get('_parameters')) && types.isMap(state?.get('_modules'));
 };
 
 /** As `Module.state_dict()` does: its parameters, its persistent buffers, then those of the modules in it, as often as they are there. */
@@ -136,11 +137,11 @@ function addModule(
   for (const name of ['_parameters', '_buffers']) {
     for (const [key, content] of childrenOf(Object(state.get(name)))) {
       const tensor = tensorIn(content);
-      const isPassing = name === '_buffers' && passing instanceof Set && passing.has(key);
+      const isPassing = name === '_buffers' && types.isSet(passing) && passing.has(key);
       if (tensor && !isPassing) into.set(prefix + String(key), tensor);
     }
   }
   const modules = state.get('_modules');
-  if (!(modules instanceof Map)) return;
+  if (!types.isMap(modules)) return;
   for (const [name, child] of modules) addModule(child, `${prefix}${String(name)}.`, into, new Set([...above, value]));
 }

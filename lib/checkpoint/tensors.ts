@@ -1,6 +1,7 @@
 // From descriptions to tensors; the way back is in tensorTable.ts. Storages are read in pieces, so that a checkpoint takes the
 // memory of its data once; tensors that shared memory when they were saved share it when they are loaded.
 
+import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 import { type Device, isFloating, Parameter, type Tensor, tidy, torch } from '../tensor/index.js';
 import { itemSize, memoryDType, type SavedDType, swapBytes } from './dtypes.js';
@@ -151,7 +152,7 @@ export async function loadTensors(
 function addUser(users: Map<StorageRef, TensorRef | Set<TensorRef>>, ref: TensorRef): void {
   const others = users.get(ref.storage);
   if (others === undefined) users.set(ref.storage, ref);
-  else if (others instanceof Set) others.add(ref);
+  else if (types.isSet(others)) others.add(ref);
   else if (others !== ref) users.set(ref.storage, new Set([others, ref]));
 }
 

@@ -34,3 +34,34 @@ export async function inTurns<T>(job: Generator<void, T>): Promise<T> {
 export function atOnce<T>(job: Generator<void, T>): T {
   for (let step = job.next(); ; step = job.next()) if (step.done) return step.value;
 }
+
+/** The items in order, as `toSorted` gives them; yields in between. Sorted pieces are merged, two by two. */
+export function* sorted<T>(items: readonly T[], compare: (a: T, b: T) => number): Generator<void, readonly T[]> {
+  if (items.every((item, i) => i === 0 || compare(items[i - 1]!, item) <= 0)) return items;
+  let pieces: T[][] = [];
+  for (let start = 0; start < items.length; start += stepsPerTurn) {
+    pieces.push(items.slice(start, start + stepsPerTurn).sort(compare));
+    yield;
+  }
+  while (pieces.length > 1) {
+    const merged: T[][] = [];
+    for (let i = 0; i < pieces.length; i += 2)
+      merged.push(yield* mergedPieces(pieces[i]!, pieces[i + 1] ?? [], compare));
+    pieces = merged;
+  }
+  return pieces[0] ?? [];
+}
+
+function* mergedPieces<T>(
+  left: readonly T[],
+  right: readonly T[],
+  compare: (a: T, b: T) => number,
+): Generator<void, T[]> {
+  const merged: T[] = [];
+  for (let i = 0, j = 0; i < left.length || j < right.length; ) {
+    const takesLeft = j === right.length || (i < left.length && compare(left[i]!, right[j]!) <= 0);
+    merged.push(takesLeft ? left[i++]! : right[j++]!);
+    if (merged.length % stepsPerTurn === 0) yield;
+  }
+  return merged;
+}

@@ -1,5 +1,6 @@
 // The weights of a checkpoint, wherever they stand in it: `loadTorch` for those who do not know how a file was made.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { formatOf } from './formats.js';
@@ -153,7 +154,7 @@ function unwrapped(
   const state = new OrderedDict<string, Tensor>();
   for (const [key, tensor] of tensors) state.set(key.slice(prefix.length), tensor);
   const versions = tensors._metadata;
-  if (versions instanceof Map) {
+  if (types.isMap(versions)) {
     const path = prefix.slice(0, -1);
     const inside = [...versions].filter(([key]) => key === path || String(key).startsWith(prefix));
     state._metadata = new OrderedDict(inside.map(([key, value]) => [String(key).slice(prefix.length), value]));

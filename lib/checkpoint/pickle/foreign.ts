@@ -2,7 +2,7 @@
 // the name and what the file would have given to it. Enum members and named tuples, whose classes nobody can know, are told by
 // how they are pickled, and stand for the plain values in them.
 
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { isTuple } from './values.js';
 
 /**
@@ -50,7 +50,7 @@ export class ForeignObject {
     const { state } = this;
     const words = [
       ...this.args.map(brief),
-      ...(state instanceof Map ? [...state.keys()].map((key) => `${key}=…`) : state === undefined ? [] : ['…']),
+      ...(types.isMap(state) ? [...state.keys()].map((key) => `${key}=…`) : state === undefined ? [] : ['…']),
       ...(this.items ? [`${this.items.length} items`] : []),
       ...(this.entries ? [`${this.entries.length} entries`] : []),
     ];
@@ -66,7 +66,7 @@ function brief(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 39)}…` : value);
   if (typeof value !== 'object' || value === null || value instanceof ForeignObject) return String(value);
   if (Array.isArray(value)) return `[${(value as unknown[]).length} items]`;
-  return value instanceof Map ? `{${value.size} entries}` : (value.constructor?.name ?? 'object');
+  return types.isMap(value) ? `{${value.size} entries}` : (value.constructor?.name ?? 'object');
 }
 
 const isPlain = (value: unknown): boolean =>

@@ -2,6 +2,7 @@
 // descriptions of tensors; its only "calls" are the small functions of globals.ts. Everything that is built is charged to a
 // budget, since a small pickle can ask for gigabytes.
 
+import { types } from 'node:util';
 import { stepsPerTurn } from '../turns.js';
 import { Cursor } from './cursor.js';
 import { ForeignObject } from './foreign.js';
@@ -22,15 +23,18 @@ const cost = {
   item: 8,
   /** In a dict; in a set somewhat less. */
   entry: 56,
-  text: 32,
+  text: 24,
   number: 16,
-  tensor: 150,
-  storage: 140,
+  tensor: 110,
+  storage: 100,
   foreign: 140,
   slot: 12,
   /** Time, counted as memory: an element that a rule looks at; bytes and characters cost 1. */
   work: 24,
 } as const;
+
+/** A rule looks at so many for nothing: the size of a tensor, not what is made to take time. */
+const freeItems = 16;
 
 /** Python's integers have no end, but arithmetic on them takes time; no checkpoint needs more. */
 const maxLongBytes = 1 << 16;
@@ -217,7 +221,7 @@ export class Machine {
       this.append(items);
       return;
     }
-    if (!(set instanceof Set)) throw this.error('only a set can be added to');
+    if (!types.isSet(set)) throw this.error('only a set can be added to');
     this.charge(items.length * cost.entry);
     for (const item of items) set.add(item);
   }
@@ -225,13 +229,13 @@ export class Machine {
   /** Yields where there are more than Python would set at once. */
   *setItems(items: unknown[]): Generator<void, void> {
     const dict = this.top();
-    if (!(dict instanceof Map || dict instanceof ForeignObject)) throw this.error('only a dict has keys');
+    if (!(types.isMap(dict) || dict instanceof ForeignObject)) throw this.error('only a dict has keys');
     if (items.length % 2 !== 0) throw this.error('a key without a value');
     this.charge((items.length / 2) * cost.entry);
     if (dict instanceof ForeignObject) dict.entries ??= [];
     for (let i = 0; i < items.length; i += 2) {
       if (!isHashable(items[i])) throw this.error('a dict’s key must be text, a number, None, a tuple or bytes');
-      if (dict instanceof Map) dict.set(items[i], items[i + 1]);
+      if (types.isMap(dict)) dict.set(items[i], items[i + 1]);
       else dict.entries?.push([items[i], items[i + 1]]);
       if (i % (2 * stepsPerTurn) === 0 && i > 0) yield;
     }
@@ -272,7 +276,7 @@ export class Machine {
       return;
     }
     // A short pickle may call for the same large argument many times.
-    for (const arg of args) this.charge(sizeOf(arg) * (isFlat(arg) ? 1 : cost.work));
+    for (const arg of args) this.charge(Math.max(0, sizeOf(arg) - freeItems) * (isFlat(arg) ? 1 : cost.work));
     const value = this.apply(callee.name, args, () => callee.build?.(args));
     this.release(args, value);
     this.push(value);
@@ -326,7 +330,7 @@ export class Machine {
   }
 
   private setAttributes(target: unknown, state: unknown): void {
-    if (!(target instanceof OrderedDict) || !(state instanceof Map))
+    if (!(target instanceof OrderedDict) || !types.isMap(state))
       throw this.error('only an OrderedDict can have attributes');
     for (const [name, value] of state) {
       if (name !== '_metadata' && !this.keepForeign)
@@ -373,19 +377,19 @@ function stateRule(target: unknown): ((target: unknown, state: unknown) => void)
 
 const makeOrderedDict = (findGlobal('collections', 'OrderedDict') as PickleGlobal).build;
 
-const isFlat = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array;
+const isFlat = (value: unknown): boolean => typeof value === 'string' || types.isUint8Array(value);
 
 /** Elements, bytes or characters. */
 function sizeOf(value: unknown): number {
-  if (value instanceof Map || value instanceof Set) return value.size;
-  return Array.isArray(value) || value instanceof Uint8Array || typeof value === 'string' ? value.length : 0;
+  if (types.isMap(value) || types.isSet(value)) return value.size;
+  return Array.isArray(value) || types.isUint8Array(value) || typeof value === 'string' ? value.length : 0;
 }
 
 const isHashable = (value: unknown): boolean =>
   value === null ||
   typeof value !== 'object' ||
   isTuple(value) ||
-  value instanceof Uint8Array ||
+  types.isUint8Array(value) ||
   value instanceof TorchDType ||
   value instanceof TorchDevice ||
   value instanceof ForeignObject;

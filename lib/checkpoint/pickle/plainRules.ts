@@ -4,6 +4,7 @@
 //   defaultdict → Map    deque → array    Namespace, SimpleNamespace → Map of the attributes    Path → string
 //   datetime, date, time → string as of isoformat()    timedelta → seconds    timezone → string, +02:00    TorchVersion → string
 
+import { types } from 'node:util';
 import { RuleError } from './values.js';
 
 type Rule = (args: readonly unknown[]) => unknown;
@@ -12,7 +13,7 @@ type Rule = (args: readonly unknown[]) => unknown;
 export class Namespace extends Map<unknown, unknown> {}
 
 const namespace: Rule = ([attributes = new Map()]) => {
-  if (!(attributes instanceof Map)) throw new RuleError('expected a dict of attributes');
+  if (!types.isMap(attributes)) throw new RuleError('expected a dict of attributes');
   return new Namespace(attributes);
 };
 
@@ -46,7 +47,7 @@ const digits = (value: number, count: number) => String(value).padStart(count, '
 function fields(state: unknown, length: number): Uint8Array {
   // Protocol 2 has no bytes; in Python 2 they were strings.
   const bytes = typeof state === 'string' ? Buffer.from(state, 'latin1') : state;
-  if (!(bytes instanceof Uint8Array) || bytes.length !== length) throw new RuleError(`expected ${length} bytes`);
+  if (!types.isUint8Array(bytes) || bytes.length !== length) throw new RuleError(`expected ${length} bytes`);
   return bytes;
 }
 
@@ -121,6 +122,6 @@ export const plainRules: readonly (readonly [name: string, rule?: Rule])[] = [
 
 /** Takes attributes by BUILD. */
 export const setAttributes = (target: Namespace, state: unknown): void => {
-  if (!(state instanceof Map)) throw new RuleError('expected a dict of attributes');
+  if (!types.isMap(state)) throw new RuleError('expected a dict of attributes');
   for (const [name, value] of state) target.set(name, value);
 };

@@ -2,6 +2,7 @@
 // for one. Lists, dicts and sets are changed in place, so that what was shared stays shared and cycles stay cycles; tuples, which
 // are frozen, are made anew where they must.
 
+import { types } from 'node:util';
 import { IsotorchError } from '../../errors.js';
 import { atOnce, stepsPerTurn } from '../turns.js';
 import { ForeignObject, plainValueOf } from './foreign.js';
@@ -69,8 +70,8 @@ class Replacer {
     if (isTuple(item)) return yield* this.tuple(item, depth);
     this.done.set(item as object, item);
     if (Array.isArray(item)) yield* this.items(item, item, depth);
-    else if (item instanceof Map) yield* this.map(item, depth);
-    else if (item instanceof Set) yield* this.set(item, depth);
+    else if (types.isMap(item)) yield* this.map(item, depth);
+    else if (types.isSet(item)) yield* this.set(item, depth);
     return item;
   }
 

@@ -7,7 +7,7 @@ import { crc32, inflateRaw } from 'node:zlib';
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { ByteSource } from '../source.js';
-import { inTurns, stepsPerTurn } from '../turns.js';
+import { inTurns, sorted, stepsPerTurn } from '../turns.js';
 import {
   centralHeader,
   end64Locator,
@@ -344,17 +344,6 @@ function checkEntry(entry: ZipEntry, source: ByteSource, say: (problem: string) 
   }
 }
 
-/** By their place, the last first: mostly the directory's order, backwards. */
-function* fromLast(entries: readonly Mutable<ZipEntry>[]): Generator<void, Mutable<ZipEntry>[]> {
-  const sorted = entries.toReversed();
-  let isSorted = true;
-  for (let i = 1; i < sorted.length && isSorted; i++) {
-    if (i % stepsPerTurn === 0) yield;
-    isSorted = (sorted[i - 1] as ZipEntry).headerOffset >= (sorted[i] as ZipEntry).headerOffset;
-  }
-  return isSorted ? sorted : sorted.sort((a, b) => b.headerOffset - a.headerOffset);
-}
-
 /** No two entries share bytes: each ends where the next begins, at the latest. */
 function* checkRoom(
   source: ByteSource,
@@ -364,7 +353,9 @@ function* checkRoom(
   let inflated = 0;
   let end = directoryOffset;
   let steps = 0;
-  for (const entry of yield* fromLast(entries)) {
+  const inOrder = yield* sorted(entries, (a, b) => a.headerOffset - b.headerOffset);
+  for (let i = inOrder.length - 1; i >= 0; i--) {
+    const entry = inOrder[i] as Mutable<ZipEntry>;
     if (++steps % stepsPerTurn === 0) yield;
     entry.end = end;
     if (entry.headerOffset + localHeader.length + entry.compressedSize > end) {

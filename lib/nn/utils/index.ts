@@ -1,0 +1,3 @@
+// `nn.utils`: what is done to modules and their parameters from outside.
+
+export * as rnn from './rnn.js';
