@@ -6,7 +6,7 @@ import { type NativeOverload, type NativeValue, native } from '../native.js';
 import { isDType } from './dtype.js';
 import { camelCase } from './names.js';
 import { Generator } from './random.js';
-import { Tensor } from './tensor.js';
+import { summary, Tensor } from './tensor.js';
 
 interface Parameter extends NativeValue {
   /** The name in JavaScript. */
@@ -313,8 +313,7 @@ export class Operator {
 }
 
 function describeArgument(value: unknown): string {
-  if (value instanceof Tensor)
-    return value.isDisposed ? 'disposed Tensor' : `Tensor ${value.dtype} [${value.shape.join(', ')}]`;
+  if (value instanceof Tensor) return summary(value);
   if (Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item === 'number'))
     return `[${value.join(', ')}]`;
   return describe(value);

@@ -16,12 +16,17 @@ import {
   type Scalar,
   type TypedArray,
 } from './dtype.js';
+import { repr } from './print/repr.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
 const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(handle));
 
 export type NestedArray<T> = T | NestedArray<T>[];
+
+/** `Tensor float32 [2, 3]`: what it is in a few words, for messages. Never throws. */
+export const summary = (tensor: Tensor): string =>
+  tensor.isDisposed ? 'disposed Tensor' : `Tensor ${native.inWords(tensor.handle)}`;
 
 export interface ToOptions {
   dtype?: DType;
@@ -59,7 +64,7 @@ export class Tensor {
   }
 
   get ndim(): number {
-    return native.shape(this.handle).length;
+    return native.ndim(this.handle);
   }
 
   get dtype(): DType {
@@ -150,31 +155,36 @@ export class Tensor {
     return native.toArraySync(this.handle);
   }
 
-  /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
-  tolist(): NestedArray<number | bigint | boolean> {
+  /**
+   * Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number,
+   * `{ re, im }` for complex numbers.
+   */
+  tolist(): NestedArray<Scalar> {
     const { shape, dtype } = this;
-    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
-    const flat = native.toArraySync(readable.handle);
-    if (readable !== this) readable.dispose();
-    if (dtype.startsWith('complex'))
-      throw new IsotorchError(
-        'ERR_DTYPE',
-        `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`,
-      );
-    const value = (i: number): number | bigint | boolean => {
+    const complex = dtype.startsWith('complex');
+    const narrow = complex ? dtype === 'complex32' : isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64';
+    const readable = narrow ? this.to(complex ? 'complex64' : 'float32') : this;
+    let flat: TypedArray;
+    try {
+      flat = native.toArraySync(readable.handle);
+    } finally {
+      if (readable !== this) readable.dispose();
+    }
+    const value = (i: number): Scalar => {
+      if (complex) return { re: flat[2 * i] as number, im: flat[2 * i + 1] as number };
       const item = flat[i]!;
       if (dtype === 'bool') return item !== 0;
       return typeof item === 'bigint' && item >= Number.MIN_SAFE_INTEGER && item <= Number.MAX_SAFE_INTEGER
         ? Number(item)
         : item;
     };
-    const nest = (dimension: number, offset: number, count: number): NestedArray<number | bigint | boolean> => {
+    const nest = (dimension: number, offset: number, count: number): NestedArray<Scalar> => {
       if (dimension === shape.length) return value(offset);
       const size = shape[dimension]!;
       const step = size === 0 ? 0 : count / size;
       return Array.from({ length: size }, (_, i) => nest(dimension + 1, offset + i * step, step));
     };
-    return nest(0, 0, flat.length);
+    return nest(0, 0, complex ? flat.length / 2 : flat.length);
   }
 
   /** The memory this tensor views: equal ids are the same memory. `toBytes()` copies all of it. */
@@ -259,23 +269,37 @@ export class Tensor {
     return this;
   }
 
+  /** The text that Python's PyTorch prints for it, see `torch.setPrintOptions`. Never throws. */
   toString(): string {
-    if (this.isDisposed) return 'Tensor (disposed)';
-    const { dtype, shape, device } = this;
-    const place = device === 'cpu' ? '' : ` on ${device}`;
-    const head = `Tensor ${dtype} [${shape.join(', ')}]${place}`;
-    if (this.numel() > 100 || dtype.startsWith('complex') || device === 'meta') return head;
-    const text = (value: NestedArray<Scalar>): string =>
-      Array.isArray(value)
-        ? `[${value.map(text).join(', ')}]`
-        : typeof value === 'number' && !Number.isInteger(value)
-          ? Number(value.toPrecision(5)).toString()
-          : String(value);
-    return `${head} ${text(this.tolist())}`;
+    return this.isDisposed ? 'Tensor (disposed)' : repr(this.handle);
   }
 
   [inspect.custom](): string {
     return this.toString();
+  }
+
+  /**
+   * In text the tensor prints; where JavaScript wants a number (`Number(t)`, `t + 1`, `t > 0`), one of a single element
+   * gives it.
+   * @throws ERR_ARGUMENT for more elements: operators are methods, `t.add(1)`.
+   */
+  [Symbol.toPrimitive](hint: string): string | number | bigint | boolean {
+    return hint === 'string' ? this.toString() : this.#single('a number', 'operators are methods: t.add(1), t.gt(0)');
+  }
+
+  /** The value of a tensor of one element, for `JSON.stringify`. @throws ERR_ARGUMENT for more elements */
+  toJSON(): number | boolean {
+    const value = this.#single('JSON', 'tolist() gives nested arrays, checkpoint.saveSafetensors() a file');
+    if (typeof value !== 'bigint') return value;
+    throw new IsotorchError('ERR_ARGUMENT', `JSON has no integers of the size of ${value}; use String(t.item())`);
+  }
+
+  #single(wanted: string, advice: string): number | bigint | boolean {
+    if (this.numel() === 1 && !this.dtype.startsWith('complex')) return this.item();
+    throw new IsotorchError(
+      'ERR_ARGUMENT',
+      `Expected a tensor of one real number for ${wanted} but received ${summary(this)}. ${advice}`,
+    );
   }
 }
 
@@ -297,6 +321,10 @@ export class Parameter extends Tensor {
     super(leafOf(data));
     if (depth > 0) this.finalizeWithCollector();
     if (this.requiresGrad !== requiresGrad) this.requiresGrad = requiresGrad;
+  }
+
+  override toString(): string {
+    return this.isDisposed ? 'Parameter (disposed)' : `Parameter containing:\n${super.toString()}`;
   }
 }
 
