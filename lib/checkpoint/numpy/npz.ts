@@ -1,5 +1,6 @@
 // NumPy's .npz files: zip archives of .npy files, whose names are those of the arrays.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
@@ -63,7 +64,7 @@ export async function saveNpz(
   path: string,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
-  const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
+  const named = types.isMap(tensors) ? [...tensors] : Object.entries(tensors);
   const arrays = named.map(([name, tensor]) => ({ name, ...npyBytes(tensor, `tensors[${JSON.stringify(name)}]`) }));
   await writeFileAtomically(path, async (sink) => {
     const zip = new ZipWriter(sink);

@@ -1,6 +1,7 @@
 // Writes safetensors files, byte for byte as the Rust and Python packages do: sorted by dtype, the largest alignment first, and
 // by name; a header padded to 8 bytes. So the data of every dtype lie at a multiple of its size and can be mapped.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
@@ -74,7 +75,7 @@ export async function saveSafetensors(
 }
 
 function entriesOf(object: unknown, name: string): [string, unknown][] {
-  if (object instanceof Map) return [...object];
+  if (types.isMap(object)) return [...object] as [string, unknown][];
   if (typeof object !== 'object' || object === null || Array.isArray(object) || object instanceof Tensor)
     throw expected('a Map or an object', name, object);
   return Object.entries(object);

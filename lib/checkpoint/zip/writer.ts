@@ -4,6 +4,7 @@
 // from it without reading the directory (`torch.utils.serialization.config.load.calculate_storage_offsets`).
 // Times are zero, so equal input gives equal bytes.
 
+import { types } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { expected } from '../../errors.js';
 import type { ByteSink } from '../atomicFile.js';
@@ -63,7 +64,7 @@ export class ZipWriter {
       written = size;
       this.offset += size;
     } else {
-      for await (const piece of content instanceof Uint8Array ? [content] : content) {
+      for await (const piece of types.isUint8Array(content) ? [content] : content) {
         crc = crc32(piece, crc);
         written += piece.length;
         await this.write(piece);
