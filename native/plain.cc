@@ -10,12 +10,17 @@
 namespace isotorch {
 namespace {
 
-// Views can't leave their storage, but a storage can be made smaller under them.
+// Views stay within their storage, but for those that the compiler's own operators make.
 bool StorageSuffices(const at::Tensor& tensor) {
   if (tensor.numel() == 0) return true;
   size_t needed = at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.element_size(),
                                                    tensor.storage_offset());
   return needed <= tensor.storage().nbytes() && tensor.storage().data() != nullptr;
+}
+
+at::Tensor Resolved(const at::Tensor& tensor) {
+  at::Tensor written = tensor._is_zerotensor() ? tensor.clone() : tensor;
+  return written.resolve_conj().resolve_neg();
 }
 
 }  // namespace
@@ -26,7 +31,7 @@ std::string Peculiarity(const at::Tensor& tensor) {
   if (tensor.layout() != at::kStrided) return std::string("a tensor of layout ") + LayoutName(tensor.layout()) + "; toDense() gives a dense one";
   if (tensor.is_meta()) return "a meta tensor, which has a shape but no values";
   if (!tensor.has_storage()) return "a tensor without a storage";
-  if (!tensor._is_zerotensor() && !StorageSuffices(tensor)) return "a tensor whose storage was made smaller than it";
+  if (!tensor._is_zerotensor() && !StorageSuffices(tensor)) return "a tensor that reaches beyond its storage";
   return "";
 }
 
@@ -40,8 +45,15 @@ void RequireMemory(const at::Tensor& tensor) {
 at::Tensor Plain(const at::Tensor& tensor) {
   std::string peculiar = Peculiarity(tensor);
   if (!peculiar.empty()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor with values but received " + peculiar);
-  at::Tensor plain = tensor._is_zerotensor() ? tensor.clone() : tensor;
-  return plain.resolve_conj().resolve_neg();
+  return Resolved(tensor);
+}
+
+at::Tensor GradientInMemory(const at::Tensor& tensor) {
+  at::Tensor gradient = tensor.grad();
+  if (!gradient.defined() || !Peculiarity(gradient).empty()) return gradient;
+  at::Tensor resolved = Resolved(gradient);
+  if (!resolved.is_same(gradient)) tensor.mutable_grad() = resolved;
+  return resolved;
 }
 
 std::string InWords(const at::Tensor& tensor) noexcept {

@@ -19,6 +19,9 @@ void RequireMemory(const at::Tensor& tensor);
 // out. The tensor itself where nothing is to do. Throws ERR_ARGUMENT for kinds that have none.
 at::Tensor Plain(const at::Tensor& tensor);
 
+// The tensor's gradient, which has memory from now on if it is dense: fused optimizers follow pointers.
+at::Tensor GradientInMemory(const at::Tensor& tensor);
+
 // "float32 [2, 3]" of any tensor, for messages.
 std::string InWords(const at::Tensor& tensor) noexcept;
 

@@ -153,11 +153,18 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   return environment.mailbox->Send(env, std::move(job));
 }
 
+// Zero gradients have a storage of their size, without memory.
+void RequireStorage(const at::Tensor& tensor) {
+  std::string peculiar = Peculiarity(tensor);
+  bool any = peculiar.empty() || (tensor.is_nested() && tensor.has_storage());
+  if (!any) throw Misuse("ERR_ARGUMENT", "Expected a tensor with a storage but received " + peculiar);
+}
+
 // storageInfo(tensor): { id, nbytes }; equal ids are the same memory.
 Napi::Value StorageInfo(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   const at::Tensor& tensor = TensorArgument(info, 0, environment);
-  RequireMemory(tensor);
+  RequireStorage(tensor);
   Napi::Object object = Napi::Object::New(env);
   object["id"] = Napi::BigInt::New(
       env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tensor.storage().unsafeGetStorageImpl())));
@@ -171,12 +178,13 @@ Napi::Value StorageBytes(const Napi::CallbackInfo& info, Environment& environmen
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's bytes");
   environment.flights->Settle(tensor, false);
-  RequireMemory(tensor);
+  RequireStorage(tensor);
   auto bytes = static_cast<int64_t>(tensor.storage().nbytes());
   RequireFits(bytes);
-  at::Tensor whole = at::empty({0}, tensor.options().dtype(at::kByte).requires_grad(false))
-                         .set_(tensor.storage(), 0, {bytes}, {1})
-                         .to(at::kCPU);
+  auto options = tensor.options().dtype(at::kByte).requires_grad(false);
+  at::Tensor whole = tensor._is_zerotensor()
+                         ? at::zeros({bytes}, options)
+                         : at::empty({0}, options).set_(tensor.storage(), 0, {bytes}, {1}).to(at::kCPU);
   auto buffer = NewBuffer(env, bytes);
   if (bytes > 0) memcpy(buffer.Data(), whole.const_data_ptr(), bytes);
   return Napi::Uint8Array::New(env, bytes, buffer, 0);

@@ -10,7 +10,7 @@ namespace isotorch {
 namespace {
 
 constexpr double kSafe = 9007199254740991.0;  // 2^53 − 1
-constexpr uint32_t kMostElements = 1 << 20;     // of a list: sizes, indices, scalars. JavaScript may claim 2^32 − 1
+constexpr uint32_t kMostElements = 1 << 22;     // of a list: sizes, indices, scalars. JavaScript may claim 2^32 − 1
 
 [[noreturn]] void Wrong(napi_env env, napi_value value, const Plan& plan, const char* what,
                         const Environment& environment, const char* code = "ERR_ARGUMENT") {
@@ -168,7 +168,7 @@ void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char
   if (is) {
     uint32_t length;
     Check(env, napi_get_array_length(env, value, &length));
-    if (length > kMostElements) Wrong(env, value, plan, "at most a million elements", environment);
+    if (length > kMostElements) Wrong(env, value, plan, "at most 4,194,304 elements", environment);
     for (uint32_t i = 0; i < length; i++) {
       napi_value element;
       Check(env, napi_get_element(env, value, i, &element));

@@ -55,6 +55,8 @@ const parse = (text: string): Scalar =>
   words[text] ??
   (/^-?\d+$/.test(text) ? (Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text)) : Number(text));
 
+const fractional = (text: string) => Number(text) % 1 !== 0 && Number.isFinite(Number(text));
+
 const ways: Record<string, { python: string; ours: (value: Scalar, dtype: DType) => Tensor }> = {
   tensor: { python: 'torch.tensor(v, dtype=d)', ours: (value, dtype) => torch.tensor(value, { dtype }) },
   'tensor of a list': {
@@ -117,6 +119,8 @@ describe('a number on its way into a dtype', () => {
         if (!(error instanceof IsotorchError)) throw error;
         got = 'error';
       }
+      // Fractions in int64, which PyTorch cuts off, are refused: see below.
+      if (way.startsWith('tensor') && dtype === 'int64' && fractional(text) && got === 'error') return [];
       return got === theirs[i] ? [] : [`${way} ${dtype} ${text}: ${got} instead of ${theirs[i]}`];
     });
     expect(different).toEqual([]);
@@ -128,6 +132,7 @@ describe('a number on its way into a dtype', () => {
       () => torch.tensor(Float32Array.of(300), { dtype: 'uint8' }),
       () => torch.tensor(Number.NaN, { dtype: 'int32' }),
       () => torch.tensor(Infinity, { dtype: 'int64' }),
+      () => torch.tensor(1.5, { dtype: 'int64' }),
       () => torch.tensor(1n << 63n),
       () => torch.tensor({ re: 1, im: 2 }, { dtype: 'float32' }),
       () => torch.full([2], 300, { dtype: 'uint8' }),
@@ -155,14 +160,14 @@ describe('a number on its way into a dtype', () => {
       [0.5, { re: 0, im: -1 }],
     ]);
     expect(z.dtype).toBe('complex64');
-    expect(z.tolist()).toEqual([
+    expect(torch.viewAsReal(z).tolist()).toEqual([
       [
-        { re: 1, im: 2 },
-        { re: 3, im: 0 },
+        [1, 2],
+        [3, 0],
       ],
       [
-        { re: 0.5, im: 0 },
-        { re: 0, im: -1 },
+        [0.5, 0],
+        [0, -1],
       ],
     ]);
     expect(torch.tensor({ re: 1, im: 2 }, { dtype: 'complex128' }).item()).toEqual({ re: 1, im: 2 });
@@ -208,6 +213,8 @@ describe('data that is not what it seems', () => {
     );
     expect(attempt(() => torch.fromBuffer(new Uint8Array(4), { dtype: 'float64', shape: [2 ** 61] }))).toMatch(/^ERR_/);
     expect(attempt(() => torch.zeros([2 ** 32 - 1, 2 ** 32 - 1]))).toMatch(/^ERR_/);
+    expect(attempt(() => torch.zeros(huge))).toBe('ERR_OPERATOR');
+    expect(attempt(() => torch.cat(huge as never))).toBe('ERR_OPERATOR');
     expect(memory()).toEqual(before);
   });
 

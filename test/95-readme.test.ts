@@ -33,6 +33,10 @@ it('the captured step learns', () => {
   expect(lines[4]).toMatch(/^4 0\.0[1-9]/);
 });
 
+it('tensors print as the document shows', () => {
+  expect(output('docs/tensors.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/tensors.md'))![1]!);
+});
+
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });

@@ -22,8 +22,8 @@ const overflow = (value: Scalar, dtype: DType, why = 'without overflow'): Isotor
 };
 
 /**
- * What a number becomes in an integer dtype. Fractions are cut off (uint64 takes none), and in unsigned dtypes an integer
- * down to −max counts from the top, as in PyTorch (uint64 takes none).
+ * What a number becomes in an integer dtype of at most 32 bits. Fractions are cut off, and in unsigned dtypes an integer
+ * down to −max counts from the top, as in PyTorch.
  */
 function integerOf(dtype: DType): (value: Scalar) => number {
   const { min, max, signed } = integerBounds(dtype) as NonNullable<ReturnType<typeof integerBounds>>;
@@ -39,14 +39,14 @@ function integerOf(dtype: DType): (value: Scalar) => number {
   };
 }
 
+/** Fractions are refused, where PyTorch's int64 cuts them off: they are no labels and no indices. */
 function wideIntegerOf(dtype: 'int64' | 'uint64'): (value: Scalar) => bigint {
-  const { min, max, signed } = integerBounds(dtype) as NonNullable<ReturnType<typeof integerBounds>>;
+  const { min, max } = integerBounds(dtype) as NonNullable<ReturnType<typeof integerBounds>>;
   return (value) => {
     if (typeof value === 'object') throw overflow(value, dtype, 'without losing its imaginary part');
-    if (typeof value === 'number' && !Number.isFinite(value)) throw overflow(value, dtype);
-    if (typeof value === 'number' && !signed && !Number.isInteger(value))
-      throw overflow(value, dtype, 'because it is no integer');
-    const integer = BigInt(typeof value === 'number' ? Math.trunc(value) : value);
+    if (typeof value === 'number' && !Number.isInteger(value))
+      throw overflow(value, dtype, Number.isFinite(value) ? 'because it is no integer' : undefined);
+    const integer = BigInt(value);
     if (integer < min || integer > max) throw overflow(value, dtype);
     return integer;
   };

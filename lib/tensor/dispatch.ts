@@ -62,6 +62,9 @@ function element(kind: Parameter['kind'], value: unknown): boolean {
   }
 }
 
+/** Of a list. An array may claim 2³² − 1 elements and have none. */
+const mostElements = 2 ** 22;
+
 /** `value` as the addon wants it, or MISFIT. */
 function convert(parameter: Parameter, value: unknown): unknown {
   if (value === undefined) return parameter.hasDefault ? undefined : parameter.optional ? null : MISFIT;
@@ -72,6 +75,7 @@ function convert(parameter: Parameter, value: unknown): unknown {
         return convert(parameter, Array.from(value as Float64Array));
       return parameter.repeat > 0 && element(parameter.kind, value) ? value : MISFIT;
     }
+    if (value.length > mostElements) return MISFIT;
     if (parameter.kind !== 'Tensor') return value.every((item) => element(parameter.kind, item)) ? value : MISFIT;
     const handles = new Float64Array(value.length);
     for (let i = 0; i < value.length; i++) {

@@ -121,8 +121,8 @@ function checkOptions({ dtype, requiresGrad }: TensorOptions): void {
 
 /**
  * A tensor with a copy of `data` (`torch.tensor`). Booleans give bool, integers int64, other numbers float32, `{ re, im }`
- * complex64, a TypedArray its own dtype; `dtype` overrules. Integer dtypes take what PyTorch's take: fractions are cut off,
- * and of unsigned ones −1 is the largest.
+ * complex64, a TypedArray its own dtype; `dtype` overrules. Integer dtypes take what PyTorch's take: fractions are cut off
+ * (those of 64 bits refuse them), and of unsigned ones −1 is the largest (uint64 refuses it).
  *
  * @throws ERR_SHAPE for ragged arrays and those of more than 64 dimensions; ERR_DTYPE for numbers that `dtype` can't hold.
  * @example torch.tensor([[1, 2.5], [3, 4]]); torch.tensor(new Float32Array(6)).view([2, 3]);

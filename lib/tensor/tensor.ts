@@ -13,7 +13,6 @@ import {
   isFloating,
   type Layout,
   type MemoryFormat,
-  type Scalar,
   type TypedArray,
 } from './dtype.js';
 import { repr } from './print/repr.js';
@@ -155,36 +154,35 @@ export class Tensor {
     return native.toArraySync(this.handle);
   }
 
-  /**
-   * Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number,
-   * `{ re, im }` for complex numbers.
-   */
-  tolist(): NestedArray<Scalar> {
+  /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
+  tolist(): NestedArray<number | bigint | boolean> {
     const { shape, dtype } = this;
-    const complex = dtype.startsWith('complex');
-    const narrow = complex ? dtype === 'complex32' : isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64';
-    const readable = narrow ? this.to(complex ? 'complex64' : 'float32') : this;
+    if (dtype.startsWith('complex'))
+      throw new IsotorchError(
+        'ERR_DTYPE',
+        `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`,
+      );
+    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
     let flat: TypedArray;
     try {
       flat = native.toArraySync(readable.handle);
     } finally {
       if (readable !== this) readable.dispose();
     }
-    const value = (i: number): Scalar => {
-      if (complex) return { re: flat[2 * i] as number, im: flat[2 * i + 1] as number };
+    const value = (i: number): number | bigint | boolean => {
       const item = flat[i]!;
       if (dtype === 'bool') return item !== 0;
       return typeof item === 'bigint' && item >= Number.MIN_SAFE_INTEGER && item <= Number.MAX_SAFE_INTEGER
         ? Number(item)
         : item;
     };
-    const nest = (dimension: number, offset: number, count: number): NestedArray<Scalar> => {
+    const nest = (dimension: number, offset: number, count: number): NestedArray<number | bigint | boolean> => {
       if (dimension === shape.length) return value(offset);
       const size = shape[dimension]!;
       const step = size === 0 ? 0 : count / size;
       return Array.from({ length: size }, (_, i) => nest(dimension + 1, offset + i * step, step));
     };
-    return nest(0, 0, complex ? flat.length / 2 : flat.length);
+    return nest(0, 0, flat.length);
   }
 
   /** The memory this tensor views: equal ids are the same memory. `toBytes()` copies all of it. */
