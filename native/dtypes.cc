@@ -1,10 +1,28 @@
 // Names of data types as PyTorch spells them.
+#include <cctype>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "values.h"
 
 namespace isotorch {
+namespace {
+
+// Of dtypes that hold packed bits, which LibTorch stores and hardly computes with: its own names, in small letters.
+const std::vector<std::string>& OtherNames() {
+  static const auto* names = [] {
+    auto* list = new std::vector<std::string>;
+    for (int i = 0; i <= static_cast<int>(at::ScalarType::Undefined); i++) {
+      list->emplace_back(c10::toString(static_cast<at::ScalarType>(i)));
+      for (char& letter : list->back()) letter = static_cast<char>(std::tolower(letter));
+    }
+    return list;
+  }();
+  return *names;
+}
+
+}  // namespace
 
 const char* DtypeName(at::ScalarType dtype) {
   switch (dtype) {
@@ -32,29 +50,7 @@ const char* DtypeName(at::ScalarType dtype) {
     case at::kQInt8: return "qint8";
     case at::kQUInt8: return "quint8";
     case at::kQInt32: return "qint32";
-    case at::ScalarType::Float4_e2m1fn_x2: return "float4_e2m1fn_x2";
-    case at::kQUInt4x2: return "quint4x2";
-    case at::kQUInt2x4: return "quint2x4";
-    case at::ScalarType::Bits1x8: return "bits1x8";
-    case at::ScalarType::Bits2x4: return "bits2x4";
-    case at::ScalarType::Bits4x2: return "bits4x2";
-    case at::ScalarType::Bits8: return "bits8";
-    case at::ScalarType::Bits16: return "bits16";
-    case at::ScalarType::Int1: return "int1";
-    case at::ScalarType::UInt1: return "uint1";
-    case at::ScalarType::Int2: return "int2";
-    case at::ScalarType::UInt2: return "uint2";
-    case at::ScalarType::Int3: return "int3";
-    case at::ScalarType::UInt3: return "uint3";
-    case at::ScalarType::Int4: return "int4";
-    case at::ScalarType::UInt4: return "uint4";
-    case at::ScalarType::Int5: return "int5";
-    case at::ScalarType::UInt5: return "uint5";
-    case at::ScalarType::Int6: return "int6";
-    case at::ScalarType::UInt6: return "uint6";
-    case at::ScalarType::Int7: return "int7";
-    case at::ScalarType::UInt7: return "uint7";
-    default: return c10::toString(dtype);
+    default: return OtherNames()[static_cast<size_t>(dtype)].c_str();
   }
 }
 

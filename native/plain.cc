@@ -28,7 +28,8 @@ at::Tensor Resolved(const at::Tensor& tensor) {
 std::string Peculiarity(const at::Tensor& tensor) {
   if (at::functorch::isBatchedTensor(tensor)) return "a batched tensor; torch._removeBatchDim() gives one with values";
   if (tensor.is_nested()) return "a nested tensor; unbind() gives its parts";
-  if (tensor.layout() != at::kStrided) return std::string("a tensor of layout ") + LayoutName(tensor.layout()) + "; toDense() gives a dense one";
+  if (tensor.layout() != at::kStrided)
+    return std::string("a tensor of layout ") + LayoutName(tensor.layout()) + "; toDense() gives a dense one";
   if (tensor.is_meta()) return "a meta tensor, which has a shape but no values";
   if (!tensor.has_storage()) return "a tensor without a storage";
   if (!tensor._is_zerotensor() && !StorageSuffices(tensor)) return "a tensor that reaches beyond its storage";

@@ -8,8 +8,8 @@
 
 namespace isotorch {
 
-// What kind of tensor it is where it is no ordinary one, and what to do with it: "a sparse_coo tensor; toDense() gives
-// …". Empty for one whose values lie in memory, maybe conjugated or negated.
+// What kind of tensor it is where it is no ordinary one, and what to do with it: "a nested tensor; unbind() gives
+// its parts". Empty for one whose values lie in memory, maybe conjugated or negated.
 std::string Peculiarity(const at::Tensor& tensor);
 
 // Throws ERR_ARGUMENT unless the tensor's own storage holds all of its elements, at the strides it tells.

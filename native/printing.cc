@@ -83,10 +83,14 @@ Parts PartsOf(const at::Tensor& tensor) {
     case at::kSparse: return {{"indices", tensor._indices()}, {"values", tensor._values()}};
     case at::kSparseCsr:
     case at::kSparseBsr:
-      return {{"crow_indices", tensor.crow_indices()}, {"col_indices", tensor.col_indices()}, {"values", tensor.values()}};
+      return {{"crow_indices", tensor.crow_indices()},
+              {"col_indices", tensor.col_indices()},
+              {"values", tensor.values()}};
     case at::kSparseCsc:
     case at::kSparseBsc:
-      return {{"ccol_indices", tensor.ccol_indices()}, {"row_indices", tensor.row_indices()}, {"values", tensor.values()}};
+      return {{"ccol_indices", tensor.ccol_indices()},
+              {"row_indices", tensor.row_indices()},
+              {"values", tensor.values()}};
     default: return {};
   }
 }

@@ -271,7 +271,7 @@ describe('a tensor where JavaScript wants a value', () => {
     const x = torch.ones([2]) as unknown as number;
     for (const use of [() => x + 1, () => Number(x), () => x > 0, () => -x, () => JSON.stringify({ x })])
       expect(use).toThrow(/ERR_ARGUMENT|Expected a tensor of one real number/);
-    expect(() => x + 1).toThrow('received Tensor float32 [2]. operators are methods: t.add(1)');
+    expect(() => x + 1).toThrow('received Tensor float32 [2]; operators are methods: t.add(1)');
     expect(() => JSON.stringify(torch.tensor(2n ** 60n))).toThrow('String(t.item())');
     expect(() => Number(torch.tensor({ re: 1, im: 1 }))).toThrow(IsotorchError);
   });

@@ -282,23 +282,26 @@ export class Tensor {
    * @throws ERR_ARGUMENT for more elements: operators are methods, `t.add(1)`.
    */
   [Symbol.toPrimitive](hint: string): string | number | bigint | boolean {
-    return hint === 'string' ? this.toString() : this.#single('a number', 'operators are methods: t.add(1), t.gt(0)');
+    return hint === 'string' ? this.toString() : single(this, 'a number', 'operators are methods: t.add(1), t.gt(0)');
   }
 
   /** The value of a tensor of one element, for `JSON.stringify`. @throws ERR_ARGUMENT for more elements */
   toJSON(): number | boolean {
-    const value = this.#single('JSON', 'tolist() gives nested arrays, checkpoint.saveSafetensors() a file');
+    const value = single(this, 'JSON', 'tolist() gives nested arrays, checkpoint.saveSafetensors() a file');
     if (typeof value !== 'bigint') return value;
     throw new IsotorchError('ERR_ARGUMENT', `JSON has no integers of the size of ${value}; use String(t.item())`);
   }
+}
 
-  #single(wanted: string, advice: string): number | bigint | boolean {
-    if (this.numel() === 1 && !this.dtype.startsWith('complex')) return this.item();
-    throw new IsotorchError(
-      'ERR_ARGUMENT',
-      `Expected a tensor of one real number for ${wanted} but received ${summary(this)}. ${advice}`,
-    );
-  }
+/** The value of a tensor that has one, where JavaScript wants it. */
+function single(tensor: Tensor, wanted: string, advice: string): number | bigint | boolean {
+  const { handle } = tensor;
+  const real = !native.dtype(handle).startsWith('complex');
+  if (real && native.numel(handle) === 1) return native.item(handle) as number | bigint | boolean;
+  throw new IsotorchError(
+    'ERR_ARGUMENT',
+    `Expected a tensor of one real number for ${wanted} but received ${summary(tensor)}; ${advice}`,
+  );
 }
 
 /** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
