@@ -129,10 +129,6 @@ export interface NativePrinted {
   scale?: number | NativePrinted;
   zeroPoint?: number | NativePrinted;
   axis?: number;
-  /** What vmap sees as one of many. */
-  batched?: NativePrinted;
-  level?: number;
-  dim?: number;
 }
 
 export interface BuildInfo {

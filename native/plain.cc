@@ -1,7 +1,6 @@
 #include "plain.h"
 
 #include <ATen/EmptyTensor.h>
-#include <ATen/functorch/BatchedTensorImpl.h>
 
 #include "errors.h"
 #include "names.h"
@@ -26,7 +25,8 @@ at::Tensor Resolved(const at::Tensor& tensor) {
 }  // namespace
 
 std::string Peculiarity(const at::Tensor& tensor) {
-  if (at::functorch::isBatchedTensor(tensor)) return "a batched tensor; torch._removeBatchDim() gives one with values";
+  if (tensor.key_set().has_any({at::DispatchKey::Batched, at::DispatchKey::FuncTorchBatched}))
+    return "a batched tensor; torch._removeBatchDim() gives one with values";
   if (tensor.is_nested()) return "a nested tensor; unbind() gives its parts";
   if (tensor.layout() != at::kStrided)
     return std::string("a tensor of layout ") + LayoutName(tensor.layout()) + "; toDense() gives a dense one";

@@ -1,7 +1,6 @@
 // What a printed tensor shows, gathered in one call that records nothing and changes nothing: its facts, and of its
 // values those at the edges. How they are laid out is TypeScript's (lib/tensor/print/).
 #include <ATen/ATen.h>
-#include <ATen/functorch/BatchedTensorImpl.h>
 #include <torch/csrc/autograd/function.h>
 
 #include "bridge.h"
@@ -118,11 +117,7 @@ void AddContent(Napi::Env env, Napi::Object& object, const at::Tensor& tensor, c
     for (size_t i = 0; i < tensors.size(); i++) array[i] = Printed(env, tensors[i], limits, false);
     object[name] = array;
   };
-  if (auto* batched = at::functorch::maybeGetBatchedImpl(tensor)) {
-    object["batched"] = Printed(env, batched->value(), limits, false);
-    object["level"] = Napi::Number::New(env, static_cast<double>(batched->level()));
-    object["dim"] = Napi::Number::New(env, static_cast<double>(batched->bdim()));
-  } else if (tensor.is_nested()) {
+  if (tensor.is_nested()) {
     list("nested", tensor.unbind(0));
   } else if (Parts parts = PartsOf(tensor); !parts.empty()) {
     if (!tensor.is_meta()) object["nnz"] = Napi::Number::New(env, static_cast<double>(tensor._nnz()));

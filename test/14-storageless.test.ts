@@ -243,6 +243,7 @@ describe('the errors', () => {
     expect(error(() => kinds.meta!.make().toArraySync())).toContain('a meta tensor, which has a shape but no values');
     expect(error(() => kinds.nested!.make().shape)).toContain('unbind() gives its parts');
     expect(error(() => kinds.nested!.make().tolist())).toContain('unbind() gives its parts');
+    expect(error(() => kinds.batched!.make().toArraySync())).toContain('_removeBatchDim()');
     expect(error(() => kinds['mkl-dnn']!.make().toArraySync())).toContain('of layout _mkldnn; toDense()');
     expect(error(() => kinds['per tensor']!.make().tolist())).toContain('dequantize() or intRepr()');
     const { _reinterpretTensor } = torch.ops.inductor!;

@@ -79,11 +79,7 @@ function contentOf(printed: NativePrinted, indent: number, options: PrintOptions
 }
 
 function reprOf(printed: NativePrinted, options: PrintOptions): string {
-  const { device, layout, gradFn, requiresGrad, batched } = printed;
-  if (batched) {
-    const inner = reprOf(batched, options).replace(/^(?=.*\S)/gm, '    ');
-    return `BatchedTensor(lvl=${printed.level}, bdim=${printed.dim}, value=\n${inner}\n)`;
-  }
+  const { device, layout, gradFn, requiresGrad } = printed;
   const prefix = printed.nested ? 'nested_tensor(' : 'tensor(';
   const [text, suffixes] = contentOf(printed, prefix.length, options);
   if (device !== 'cpu') suffixes.unshift(`device='${device}'`);
