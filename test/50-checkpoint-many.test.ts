@@ -1,7 +1,11 @@
 // Files with very many small parts, honest or hostile: they are read in linear time, and the event loop gets its turns.
 
+import { mkdtempSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadSafetensors, openSafetensors } from '../lib/checkpoint/index.js';
+import { loadSafetensors, openSafetensors, saveSafetensors } from '../lib/checkpoint/index.js';
+import { torch } from '../lib/tensor/index.js';
 import { longestTurn } from './support/turns.js';
 
 /** Far above the 10 ms after which the readers pause, far below what reading all at once takes: collections count too. */
@@ -63,4 +67,18 @@ describe('keys', () => {
     );
     expect(file.keys).toEqual(['gewöhnlich 重み é']);
   });
+});
+
+it('a file that is cut off while it is open says how long it is now', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'isotorch-')), 'cut.safetensors');
+  for (const count of [100, 1 << 20]) {
+    await saveSafetensors(path, { a: torch.zeros([count]) });
+    const { size } = statSync(path);
+    await using file = await openSafetensors(path);
+    truncateSync(path, 90);
+    await expect(file.get('a')).rejects.toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringContaining(`ends at byte 90; it was cut off while it was read, and had ${size} bytes`),
+    });
+  }
 });

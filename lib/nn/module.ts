@@ -353,6 +353,9 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
     return false;
   }
 
+  /** Called before a state dict is compared with this module, for layers whose sizes it decides. `own`: its tensors, by key. */
+  prepareForState(_own: (key: string) => Tensor | undefined): void {}
+
   // ---- print
 
   /** The settings that `toString` shows in parentheses. */

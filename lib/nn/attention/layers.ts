@@ -4,9 +4,9 @@
 import { expected } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, wholeNumber } from '../arguments.js';
-import { Dropout } from '../dropout.js';
-import { LayerNorm } from '../layerNorm.js';
-import { Linear } from '../linear.js';
+import { Dropout } from '../layers/dropout.js';
+import { LayerNorm } from '../layers/layerNorm.js';
+import { Linear } from '../layers/linear.js';
 import { type AnyModule, Module } from '../module.js';
 import { undrawn } from '../undrawn.js';
 import { MultiheadAttention } from './multiheadAttention.js';

@@ -5,7 +5,7 @@ import { Parameter, type Tensor, torch } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, probability, wholeNumber } from '../arguments.js';
 import { type AttentionOptions, multiHeadAttentionForward } from '../functional/attention.js';
 import { xavierNormal_, xavierUniform_, zeros_ } from '../init.js';
-import { Linear } from '../linear.js';
+import { Linear } from '../layers/linear.js';
 import { Module } from '../module.js';
 
 export interface MultiheadAttentionOptions extends FactoryOptions {

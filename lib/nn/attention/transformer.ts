@@ -4,7 +4,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, Tensor, torch } from '../../tensor/index.js';
 import { factory, wholeNumber } from '../arguments.js';
 import { xavierUniform_ } from '../init.js';
-import { LayerNorm } from '../layerNorm.js';
+import { LayerNorm } from '../layers/layerNorm.js';
 import { Module } from '../module.js';
 import { ModuleList } from '../moduleList.js';
 import {

@@ -2,7 +2,7 @@
 
 import { expected } from '../../errors.js';
 import { Parameter, Tensor, torch } from '../../tensor/index.js';
-import { Linear } from '../linear.js';
+import { Linear } from '../layers/linear.js';
 import { type AnyModule, Module } from '../module.js';
 import { undrawn } from '../undrawn.js';
 
