@@ -50,7 +50,7 @@ const kinds: Record<string, Kind> = {
   },
   conjugate: { make: () => complex().conj(), same: () => complex().conj().resolveConj() },
   'negated view': { make: () => dense()._negView(), same: () => dense().neg() },
-  'imaginary part': { make: () => complex().conj().imag(), same: () => dense().add(1).neg() },
+  'imaginary part': { make: () => complex().conj().imag, same: () => dense().add(1).neg() },
   meta: { make: () => dense().to('meta') },
   coo: { make: () => dense().toSparse() },
   'not coalesced': {

@@ -34,7 +34,24 @@ it('the captured step learns', () => {
 });
 
 it('tensors print as the document shows', () => {
-  expect(output('docs/tensors.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/tensors.md'))![1]!);
+  expect(output('docs/numbers.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/numbers.md'))![1]!);
+});
+
+it("the tensors' example reads and writes by index", () => {
+  expect(
+    output('docs/tensors.md')
+      .trim()
+      .split('\n')
+      .map((line) => line.trim()),
+  ).toEqual([
+    '[ [ 4, 6 ], [ 8, 10 ] ]',
+    '[ 2, 3, 1 ]',
+    '[ 21, 22, 23 ]',
+    '[ [ 8, 9, 10, 11 ], [ 12, 13, 14, 15 ] ]',
+    '0',
+    '29',
+    '[ 1, 1, -1, -2 ]',
+  ]);
 });
 
 it("the losses' example begins at ln 10", () => {

@@ -5,16 +5,11 @@ import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
-import {
-  type Device,
-  type DType,
-  dtypes,
-  isDType,
-  isFloating,
-  type Layout,
-  type MemoryFormat,
-  type TypedArray,
-} from './dtype.js';
+import { dependsOn } from './capture/recording.js';
+import type { ComposedMethods } from './composed/index.js';
+import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
+import { type GradientHook, type HookHandle, hooksNow, registerHook } from './gradientHooks.js';
+import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
 import { repr } from './print/repr.js';
 import { depth } from './scope.js';
 
@@ -27,15 +22,7 @@ export type NestedArray<T> = T | NestedArray<T>[];
 export const summary = (tensor: Tensor): string =>
   tensor.isDisposed ? 'disposed Tensor' : `Tensor ${native.inWords(tensor.handle)}`;
 
-export interface ToOptions {
-  dtype?: DType;
-  device?: Device;
-  nonBlocking?: boolean;
-  copy?: boolean;
-  memoryFormat?: MemoryFormat;
-}
-
-export interface Tensor extends TensorOperators {}
+export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Indexing, Properties, Sequence {}
 
 /**
  * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
@@ -58,7 +45,7 @@ export class Tensor {
     finalizers.register(this, this.handle, this);
   }
 
-  get shape(): number[] {
+  get shape(): readonly number[] {
     return native.shape(this.handle);
   }
 
@@ -132,13 +119,12 @@ export class Tensor {
   }
 
   /**
-   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else. On an
-   * accelerator this waits for all work before it.
+   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else, bool as a boolean:
+   * `x.item<boolean>()`. On an accelerator this waits for all work before it.
    * @throws ERR_SHAPE if there is not exactly one element.
    */
-  item(): number;
-  item(): number | bigint | boolean | { re: number; im: number } {
-    return native.item(this.handle);
+  item<Value extends Scalar = number>(): Value {
+    return native.item(this.handle) as Value;
   }
 
   /**
@@ -202,6 +188,7 @@ export class Tensor {
     if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor))
       throw expected('a Tensor', 'gradient', gradient);
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    dependsOn(hooksNow);
     native.backward(
       Float64Array.of(this.handle),
       Float64Array.of(gradient?.handle ?? 0),
@@ -212,31 +199,14 @@ export class Tensor {
   }
 
   /**
-   * This tensor with another dtype or device, or itself where nothing changes (`Tensor.to`).
-   * @example x.to('float64'); x.to('cuda'); x.to({ dtype: 'bfloat16', device: 'cuda', nonBlocking: true });
+   * Calls `hook` with this tensor's gradient when backward() has computed it; what it gives, if anything, takes the
+   * gradient's place (`Tensor.register_hook`). In a captured step it is recorded too, and may then not read values; hooks on
+   * parameters that come or go let the step record anew.
+   * @throws ERR_AUTOGRAD for a tensor that requires no gradient; ERR_CAPTURE within a step for a tensor from outside of it
+   * @example const handle = x.registerHook((gradient) => gradient.clamp(-1, 1)); …; handle.remove();
    */
-  to(target: DType | Device | Tensor | ToOptions): Tensor {
-    if (target instanceof Tensor) return this.to({ dtype: target.dtype, device: target.device });
-    const options: ToOptions =
-      typeof target !== 'string' ? target : isDType(target) ? { dtype: target } : { device: target as Device };
-    if (typeof options !== 'object' || options === null) throw expected('a dtype, a device or options', 'to', target);
-    const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = options;
-    if (dtype !== undefined && !isDType(dtype))
-      throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
-    const stays =
-      !copy &&
-      memoryFormat === undefined &&
-      (dtype === undefined || dtype === this.dtype) &&
-      (device === undefined ||
-        device === this.device ||
-        (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
-    if (stays) return this;
-    return this._toCopy({
-      ...(dtype === undefined ? {} : { dtype }),
-      ...(device === undefined ? {} : { device }),
-      ...(memoryFormat === undefined ? {} : { memoryFormat }),
-      nonBlocking,
-    });
+  registerHook(hook: GradientHook): HookHandle {
+    return registerHook(this, hook);
   }
 
   /** Takes it out of every tidy scope: it lives until dispose() or until nothing refers to it. Returns itself. */
@@ -307,7 +277,7 @@ function single(tensor: Tensor, wanted: string, advice: string): number | bigint
 /** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
 function leafOf(data: Tensor): Handle {
   if (!(data instanceof Tensor)) throw expected('a Tensor', 'data', data);
-  const leaf = data.isLeaf() ? data.handle : data.detach().handle;
+  const leaf = data.isLeaf ? data.handle : data.detach().handle;
   native.keep(leaf);
   finalizers.unregister(data); // whoever holds the parameter holds the tensor
   return leaf;
