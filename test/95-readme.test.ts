@@ -33,10 +33,6 @@ it('the captured step learns', () => {
   expect(lines[4]).toMatch(/^4 0\.0[1-9]/);
 });
 
-it('tensors print as the document shows', () => {
-  expect(output('docs/numbers.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/numbers.md'))![1]!);
-});
-
 it("the tensors' example reads and writes by index", () => {
   expect(
     output('docs/tensors.md')
@@ -52,6 +48,10 @@ it("the tensors' example reads and writes by index", () => {
     '29',
     '[ 1, 1, -1, -2 ]',
   ]);
+});
+
+it('tensors print as the document shows', () => {
+  expect(output('docs/printing.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/printing.md'))![1]!);
 });
 
 it("the losses' example begins at ln 10", () => {
