@@ -4,7 +4,7 @@
 
 import { expected, IsotorchError } from '../errors.js';
 import { field } from '../fields.js';
-import { inRange } from '../known/settings.js';
+import { inRange } from '../known/optimSettings.js';
 import type { Optimizer } from '../optim/index.js';
 import { capture, type Device, Tensor, tidy, torch } from '../tensor/index.js';
 

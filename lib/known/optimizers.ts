@@ -1,7 +1,7 @@
 // The optimizers of `torch.optim`: their settings with PyTorch's defaults, and the tensors that each keeps for a parameter.
 // One row each; the update rule stands in lib/optim/, in a file of that name. Names are PyTorch's in camelCase.
 
-import { choice, flag, number, off, optional, type Setting, tuple, type ValuesOf, whole } from './settings.js';
+import { choice, flag, number, off, optional, type Setting, tuple, type ValuesOf, whole } from './optimSettings.js';
 
 export interface OptimizerRow<S = Record<never, never>> {
   /** PyTorch's class. */

@@ -15,7 +15,7 @@ import {
   snakeCase,
   type ValuesOf,
   whole,
-} from './settings.js';
+} from './optimSettings.js';
 
 export interface ScheduleRow {
   /** What the rate does, in a few words. */

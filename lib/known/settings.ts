@@ -1,155 +1,199 @@
-// Kinds of settings: what one usually is, and the check that every value of it must pass, whether a program, a recipe or a
-// file brought it. Tables of optimizers and schedules are made of these; no LibTorch is needed to read them.
+// What settings a detector has, as plain data: their defaults, ranges and meaning. One check serves the functions that make
+// detectors, the registry, saved files, manifests and the command line's help. Nothing here loads LibTorch.
 
-import { expected } from '../errors.js';
+import { expected, IsotorchError } from '../errors.js';
+import { nearest } from '../nearest.js';
 
-export interface Setting<T> {
-  /** What it is where nothing else is said. */
-  readonly usual: T;
-  /** Gives the value back, or throws ERR_ARGUMENT that names what was expected. */
-  check(value: unknown, name: string): T;
+/** A setting as JSON holds it. */
+export type Setting = number | string | boolean | null | readonly Setting[] | { readonly [name: string]: Setting };
+export type Settings = Readonly<Record<string, Setting>>;
+
+interface Described {
+  /** One line for help. */
+  readonly about: string;
 }
 
-interface Range {
-  /** The least value. @default 0 */
-  least?: number;
-  /** Every value is above this one. */
-  above?: number;
-  /** Every value is below this one. */
-  below?: number;
-  /** The greatest value. */
-  most?: number;
+/** What a number must keep to, besides being finite. */
+export interface NumberLimits {
+  readonly integer?: boolean;
+  /** The least, itself allowed. */
+  readonly min?: number;
+  /** The largest, itself allowed. */
+  readonly max?: number;
+  /** A bound that the number is larger than. */
+  readonly above?: number;
+  /** A bound that the number is smaller than. */
+  readonly below?: number;
 }
 
-function inWords({ least = 0, above, below, most }: Range): string {
-  const from =
-    above === undefined ? (least === Number.NEGATIVE_INFINITY ? '' : `of ${least} or more`) : `above ${above}`;
-  const to = below === undefined ? (most === undefined ? '' : `of ${most} or less`) : `below ${below}`;
-  return ['a finite number', [from, to].filter(Boolean).join(' and ')].filter(Boolean).join(' ');
+export interface NumberSetting extends Described, NumberLimits {
+  readonly kind: 'number';
+  /** null: the detector finds the number itself, and null may be given too. */
+  readonly default: number | null;
 }
 
-/** @throws ERR_ARGUMENT unless it is a finite number in the range. */
-export function inRange(value: unknown, name: string, range: Range = {}): number {
-  const { least = 0, above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = range;
-  const { most = Number.POSITIVE_INFINITY } = range;
-  const floor = range.above === undefined ? least : Number.NEGATIVE_INFINITY;
-  if (typeof value !== 'number' || !Number.isFinite(value) || !(value >= floor && value <= most))
-    throw expected(inWords(range), name, value);
-  if (!(value > above && value < below)) throw expected(inWords(range), name, value);
-  return value;
+export interface ChoiceSetting extends Described {
+  readonly kind: 'choice';
+  readonly default: string;
+  readonly choices: readonly string[];
 }
 
-export const number = (usual: number, range?: Range): Setting<number> => ({
-  usual,
-  check: (value, name) => inRange(value, name, range),
-});
+export interface FlagSetting extends Described {
+  readonly kind: 'flag';
+  readonly default: boolean;
+}
 
-/** A whole number. */
-export const whole = (usual: number, least = 1): Setting<number> => ({
-  usual,
-  check(value, name) {
-    if (!Number.isSafeInteger(value) || (value as number) < least)
-      throw expected(`a whole number of ${least} or more`, name, value);
-    return value as number;
-  },
-});
+/** One number or more. */
+export interface NumbersSetting extends Described {
+  readonly kind: 'numbers';
+  readonly item: NumberLimits;
+  readonly default: readonly number[];
+}
 
-export const flag = (usual: boolean): Setting<boolean> => ({
-  usual,
-  check(value, name) {
-    if (typeof value !== 'boolean') throw expected('a boolean', name, value);
-    return value;
-  },
-});
+/** The path of a module of the network; null: the detector finds it. */
+export interface PathSetting extends Described {
+  readonly kind: 'path';
+  readonly default: null;
+}
 
-/** What PyTorch has and isotorch has not: false for good. */
-export const off: Setting<boolean> = {
-  usual: false,
-  check(value, name) {
-    if (value !== false) throw expected('false, since that is not supported,', name, value);
-    return value;
-  },
+/** One path or more; null: the detector finds them. */
+export interface PathsSetting extends Described {
+  readonly kind: 'paths';
+  readonly default: null;
+}
+
+export type SettingSpec = NumberSetting | ChoiceSetting | FlagSetting | NumbersSetting | PathSetting | PathsSetting;
+
+/** Of one detector, by name. */
+export type SettingSpecs = Readonly<Record<string, SettingSpec>>;
+
+type ValueOf<S extends SettingSpec> = S extends { kind: 'number' }
+  ? S['default'] extends null
+    ? number | null
+    : number
+  : S extends { kind: 'choice'; choices: readonly (infer C)[] }
+    ? C
+    : S extends { kind: 'numbers' }
+      ? readonly number[]
+      : S extends { kind: 'path' }
+        ? string | null
+        : S extends { kind: 'paths' }
+          ? readonly string[] | null
+          : boolean;
+
+/** The values that fit specifications, all of them. */
+export type SettingsOf<S extends SettingSpecs> = { readonly [K in keyof S]: ValueOf<S[K]> };
+
+/**
+ * `given`, checked, with the defaults of those left out (or undefined).
+ * @param owner the detector's name, for messages
+ * @throws ERR_ARGUMENT for a name that is no setting, saying which are and which was probably meant; for a value out of range
+ * @example settled('energy', detectorSpecs.energy.settings, {}); // { temperature: 1 }
+ */
+export function settled<const S extends SettingSpecs>(owner: string, specs: S, given: unknown): SettingsOf<S> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw expected('an object of settings', `${owner}’s settings`, given);
+  const names = Object.keys(specs);
+  for (const name of Object.keys(given))
+    if (!names.includes(name)) throw unknownName(`setting of ${owner}`, name, names);
+  const values: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    const value = (given as Record<string, unknown>)[name];
+    const check = checkOf(spec);
+    if (value !== undefined && !check.is(value)) throw expected(check.expects, `${owner}’s ${name}`, value);
+    values[name] = value === undefined ? spec.default : Array.isArray(value) ? [...value] : value;
+  }
+  return values as SettingsOf<S>;
+}
+
+/**
+ * The error for a name that is none of `names`.
+ * @param what "detector", "setting of energy"
+ * @param advice in place of the name that is nearest
+ */
+export function unknownName(what: string, name: string, names: readonly string[], advice?: string): IsotorchError {
+  const meant = nearest(name, names);
+  const shown = JSON.stringify(name.length > 60 ? `${name.slice(0, 57)}…` : name);
+  return new IsotorchError(
+    'ERR_ARGUMENT',
+    `Unknown ${what} ${shown}${advice ? `: ${advice}` : meant === null ? '' : `: did you mean ${meant}?`} ` +
+      `(${names.length === 0 ? 'it has none' : `there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}`})`,
+  );
+}
+
+/** What a value has to be, in words, and whether one is. */
+export interface Check {
+  readonly expects: string;
+  is(value: unknown): boolean;
+  /** Of a list: what each item has to be. */
+  readonly item?: Check;
+  /** Words that would have been right. */
+  readonly words?: readonly string[];
+}
+
+/** The one check of a setting, for calls from programs, saved files and manifests alike. */
+export function checkOf(spec: SettingSpec): Check {
+  switch (spec.kind) {
+    case 'flag':
+      return flagCheck;
+    case 'choice':
+      return choiceCheck(spec.choices);
+    case 'number':
+      return spec.default === null ? orNull(numberCheck(spec)) : numberCheck(spec);
+    case 'numbers':
+      return listCheck(numberCheck(spec.item));
+    case 'path':
+      return orNull(pathCheck);
+    case 'paths':
+      return orNull(listCheck(pathCheck));
+  }
+}
+
+export const flagCheck: Check = { expects: 'true or false', is: (value) => typeof value === 'boolean' };
+
+const pathCheck: Check = {
+  expects: 'the path of a module',
+  is: (value) => typeof value === 'string' && value.trim() !== '',
 };
 
-/** What may also be left to the one who reads it: null. */
-export const optional = <T>({ check }: Setting<T>): Setting<T | null> => ({
-  usual: null,
-  check: (value, name) => (value === null ? null : check(value, name)),
+/** @param what what the words are, where that helps: `a loss` */
+export const choiceCheck = (words: readonly string[], what = ''): Check => ({
+  expects: what === '' ? `one of ${words.join(', ')}` : `${what} (${words.join(', ')})`,
+  is: (value) => typeof value === 'string' && words.includes(value),
+  words,
 });
 
-export const choice = <T extends string>(usual: T, ...others: readonly T[]): Setting<T> => ({
-  usual,
-  check(value, name) {
-    const known: readonly unknown[] = [usual, ...others];
-    if (!known.includes(value)) throw expected(`one of ${known.join(', ')}`, name, value);
-    return value as T;
-  },
-});
-
-/** Several values, each with a kind of its own. They are frozen: change them by giving new ones. */
-export function tuple<T extends readonly unknown[]>(...kinds: { [K in keyof T]: Setting<T[K]> }): Setting<Readonly<T>> {
+export function numberCheck(limits: NumberLimits): Check {
+  const { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
+  const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = limits;
+  const isNumber = integer ? Number.isSafeInteger : Number.isFinite;
   return {
-    usual: Object.freeze(kinds.map(({ usual }) => usual)) as unknown as Readonly<T>,
-    check(value, name) {
-      if (!Array.isArray(value) || value.length !== kinds.length) throw expected(`${kinds.length} values`, name, value);
-      const checked = kinds.map((kind, i) => kind.check(value[i], `${name}[${i}]`));
-      return Object.freeze(checked) as unknown as Readonly<T>;
+    expects: rangeOf(limits),
+    is: (value) => {
+      if (typeof value !== 'number' || !isNumber(value)) return false;
+      return value >= min && value <= max && value > above && value < below;
     },
   };
 }
 
-/** What has no default: it must be said. */
-export interface Needed<T> extends Setting<T> {
-  readonly isNeeded: true;
-}
-export const needed = <T>({ check }: Setting<T>): Needed<T> => ({ usual: undefined as never, check, isNeeded: true });
-
-/** One value for all groups of parameters, or a list with one for each. */
-export const perGroup = <T>({ usual, check }: Setting<T>): Setting<T | readonly T[]> => ({
-  usual,
-  check: (value, name) =>
-    Array.isArray(value) ? value.map((item, i) => check(item, `${name}[${i}]`)) : check(value, name),
+/** At least one item. */
+const listCheck = (item: Check): Check => ({
+  expects: `a list, each item ${item.expects}`,
+  is: (value) => Array.isArray(value) && value.length > 0 && value.every((each) => item.is(each)),
+  item,
 });
 
-export const list = <T>({ check }: Setting<T>, what: string): Setting<readonly T[]> => ({
-  usual: [],
-  check(value, name) {
-    if (!Array.isArray(value)) throw expected(what, name, value);
-    return value.map((item, i) => check(item, `${name}[${i}]`));
-  },
+const orNull = (check: Check): Check => ({
+  ...check,
+  expects: `${check.expects}, or null`,
+  is: (value) => value === null || check.is(value),
 });
 
-export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
-
-/** The values of a table's settings, after defaults. */
-export type ValuesOf<T extends SettingTable> = {
-  -readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
-};
-
-type NeededKeys<T extends SettingTable> = { [K in keyof T]: T[K] extends Needed<unknown> ? K : never }[keyof T];
-
-/** What one gives for them: those with a default may be left out. */
-export type GivenFor<T extends SettingTable> = Pick<ValuesOf<T>, NeededKeys<T>> &
-  Partial<Omit<ValuesOf<T>, NeededKeys<T>>>;
-
-/**
- * All settings of a table: those that are given, checked, and the usual ones.
- * @param owner of whom they are, for messages
- * @throws ERR_ARGUMENT for one that is not in the table, is out of its range, or is needed and missing
- */
-export function checkedSettings(owner: string, table: SettingTable, given: object): Record<string, unknown> {
-  if (typeof given !== 'object' || given === null)
-    throw expected(`an object of settings of ${owner}`, 'options', given);
-  const values = given as Record<string, unknown>;
-  for (const [key, value] of Object.entries(values))
-    if (!(key in table) && value !== undefined)
-      throw expected(`settings of ${owner}, which are ${Object.keys(table).join(', ')},`, 'options', key);
-  const entries = Object.entries(table).map(([key, setting]): [string, unknown] => {
-    const value = values[key];
-    return [key, value === undefined && !('isNeeded' in setting) ? setting.usual : setting.check(value, key)];
-  });
-  return Object.fromEntries(entries);
+/** `a whole number of 1 or more`, `a number above 0 and below 1`, `a number from 0 to 100`. */
+export function rangeOf({ integer, min, above, max, below }: NumberLimits): string {
+  const what = integer ? 'a whole number' : 'a number';
+  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`;
+  const lower = min !== undefined ? `of ${min} or more` : above !== undefined ? `above ${above}` : '';
+  const upper = max !== undefined ? `at most ${max}` : below !== undefined ? `below ${below}` : '';
+  return [what, [lower, upper].filter((part) => part !== '').join(' and ')].filter((part) => part !== '').join(' ');
 }
-
-/** `weightDecay` → `weight_decay`: the name that a setting or a tensor of state has in PyTorch. */
-export const snakeCase = (name: string): string => name.replace(/(?<!^)[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

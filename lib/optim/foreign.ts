@@ -4,7 +4,7 @@
 import { IsotorchError } from '../errors.js';
 import { field, fieldsOf, valuesOf } from '../fields.js';
 import { type OptimizerRow, optimizers } from '../known/optimizers.js';
-import { snakeCase } from '../known/settings.js';
+import { snakeCase } from '../known/optimSettings.js';
 import { type ParamGroup, scheduledKeys } from './paramGroup.js';
 
 type Row = OptimizerRow<Record<string, unknown>>;

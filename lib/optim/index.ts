@@ -2,7 +2,7 @@
 
 export type { OptimizerName, OptimizerRow, SettingsOf } from '../known/optimizers.js';
 export type { ScheduleName } from '../known/schedules.js';
-export type { Setting } from '../known/settings.js';
+export type { Setting } from '../known/optimSettings.js';
 export { Adadelta, type AdadeltaOptions } from './adadelta.js';
 export { Adafactor, type AdafactorOptions } from './adafactor.js';
 export { Adagrad, type AdagradOptions } from './adagrad.js';

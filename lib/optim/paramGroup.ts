@@ -4,7 +4,7 @@
 
 import { expected, IsotorchError } from '../errors.js';
 import type { OptimizerRow } from '../known/optimizers.js';
-import { checkedSettings, snakeCase } from '../known/settings.js';
+import { checkedSettings, snakeCase } from '../known/optimSettings.js';
 import { capture, type Device, Tensor } from '../tensor/index.js';
 import { Rate } from './rate.js';
 

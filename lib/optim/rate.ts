@@ -2,7 +2,7 @@
 // the kernels. The tensors stay the same for the optimizer's life and are filled again, so that a recorded step takes a
 // schedule's values without a new record.
 
-import { inRange } from '../known/settings.js';
+import { inRange } from '../known/optimSettings.js';
 import { capture, type Device, type Tensor, tidy, torch } from '../tensor/index.js';
 
 export class Rate {

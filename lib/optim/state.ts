@@ -4,7 +4,7 @@
 import { expected } from '../errors.js';
 import { field, fieldsOf } from '../fields.js';
 import type { OptimizerName, SettingsOf, StateOf } from '../known/optimizers.js';
-import { snakeCase } from '../known/settings.js';
+import { snakeCase } from '../known/optimSettings.js';
 import { capture, type Device, type DType, Tensor, tidy, torch } from '../tensor/index.js';
 import type { ParamGroup } from './paramGroup.js';
 import { misfit, type SavedState } from './stateDict.js';

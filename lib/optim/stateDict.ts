@@ -4,7 +4,7 @@
 import { expected, IsotorchError } from '../errors.js';
 import { field } from '../fields.js';
 import type { OptimizerRow } from '../known/optimizers.js';
-import { type Setting, snakeCase } from '../known/settings.js';
+import { type Setting, snakeCase } from '../known/optimSettings.js';
 import { Tensor } from '../tensor/index.js';
 import { refuseForeign } from './foreign.js';
 import { type ParamGroup, packedGroup, scheduledKeys } from './paramGroup.js';

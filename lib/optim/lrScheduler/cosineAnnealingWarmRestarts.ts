@@ -1,7 +1,7 @@
 // The rate as half a cosine, again and again (Loshchilov & Hutter 2017).
 
 import { field } from '../../fields.js';
-import { inRange } from '../../known/settings.js';
+import { inRange } from '../../known/optimSettings.js';
 import { LRScheduler, type Scheduled, type ScheduleOptions } from './lrScheduler.js';
 
 /**

@@ -2,7 +2,7 @@
 
 import { expected } from '../../errors.js';
 import { field } from '../../fields.js';
-import { inRange } from '../../known/settings.js';
+import { inRange } from '../../known/optimSettings.js';
 import { LRScheduler, type Scheduled, type ScheduleOptions } from './lrScheduler.js';
 import { beginCycle, setMomentum, spread, usesBeta1 } from './momentum.js';
 

@@ -13,7 +13,7 @@ import {
   scheduleWithState,
   stateKeys,
 } from '../../known/schedules.js';
-import { checkedSettings, inRange } from '../../known/settings.js';
+import { checkedSettings, inRange } from '../../known/optimSettings.js';
 import type { ParamGroup } from '../paramGroup.js';
 
 /** An optimizer, as far as a schedule needs one. */

@@ -2,7 +2,7 @@
 
 import { expected } from '../../errors.js';
 import { field } from '../../fields.js';
-import { inRange } from '../../known/settings.js';
+import { inRange } from '../../known/optimSettings.js';
 import { Tensor } from '../../tensor/index.js';
 import { LRScheduler, type Scheduled, type ScheduleOptions, type ScheduleState } from './lrScheduler.js';
 import { spread } from './momentum.js';

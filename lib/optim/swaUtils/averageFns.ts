@@ -1,6 +1,6 @@
 // How weights are averaged over the steps: all alike (Izmailov et al. 2018), or the last ones more (exponential moving average).
 
-import { inRange } from '../../known/settings.js';
+import { inRange } from '../../known/optimSettings.js';
 import { isFloating, type Tensor, torch } from '../../tensor/index.js';
 
 /**
