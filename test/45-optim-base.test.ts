@@ -215,6 +215,29 @@ describe('a captured step', () => {
     },
   );
 
+  it.each(['SGD', 'AdamW', 'Adafactor', 'RAdam'] as const)('of %s goes on when the model is moved', async (name) => {
+    const ends = [];
+    for (const isCaptured of [false, true]) {
+      torch.manualSeed(3);
+      const model = new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.Flatten(), new nn.Linear(12, 2));
+      const optimizer = optim.byName(name, model.parameters(), name === 'SGD' ? { momentum: 0.9 } : {});
+      const body = (x: Tensor) => {
+        optimizer.zeroGrad();
+        model.forward(x).pow(2).sum().backward();
+        optimizer.step();
+      };
+      const step = capture(body);
+      const x = torch.randn([5, 2, 4, 4]);
+      for (let i = 0; i < 10; i++) {
+        if (i === 4) model.to({ dtype: 'float64', memoryFormat: 'channels_last' });
+        const input = x.to(i < 4 ? 'float32' : 'float64');
+        await (isCaptured ? step(input) : body(input));
+      }
+      ends.push(model.parameters().map((param) => param.tolist()));
+    }
+    expect(ends[1]).toEqual(ends[0]);
+  });
+
   it('records again when another setting changes', async () => {
     const each = made('Adam');
     const step = capture((a: Tensor) => {
