@@ -3,12 +3,12 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { detectorNames, detectorSpecs, shapingNames } from '../lib/known/detectors.js';
 import { type Arrays, arrays, narrowed } from '../lib/ood/arrays/arrays.js';
 import { affineHead, type ClassifierHead } from '../lib/ood/arrays/head.js';
 import { type Detector, learns } from '../lib/ood/detectors/detector.js';
 import { gen } from '../lib/ood/detectors/gen.js';
 import { gradNorm } from '../lib/ood/detectors/gradNorm.js';
-import { detectorNames, detectorSpecs, shapingNames } from '../lib/ood/detectors/names.js';
 import { openMax } from '../lib/ood/detectors/openmax.js';
 import { byName as anyByName } from '../lib/ood/detectors/registry.js';
 import { temperatureScaling } from '../lib/ood/detectors/temperature.js';

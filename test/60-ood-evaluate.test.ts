@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ImageDataset } from '../lib/data/dataset.js';
+import { ImageDataset } from '../lib/data/imageDataset.js';
 import { normalize } from '../lib/data/transforms.js';
 import { arrays } from '../lib/ood/arrays/arrays.js';
 import { entropic, logitDetector, maxProbability, minDistance } from '../lib/ood/detectors/logitScores.js';

@@ -3,6 +3,7 @@
 // is a few operators, which a captured step can contain. They work on uint8 pixels, before normalisation, as torchvision's
 // work on PIL images: padding is black.
 import { expected, IsotorchError } from '../errors.js';
+import type { AugmentationName } from '../known/augmentations.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
 import { finite, type ImageShape, integer } from './arguments.js';
 import type { SeededRandom } from './random.js';
@@ -93,3 +94,9 @@ function shapeOf(images: Tensor, name: string): [number, number, number, number]
   if (shape.length === 4) return shape as [number, number, number, number];
   throw expected('images of shape [N, channels, height, width]', `${name}: images`, shape, 'ERR_SHAPE');
 }
+
+/** The augmentations by name, for images of a shape. */
+export const augmentations: { readonly [N in AugmentationName]: (images: ImageShape) => Augmentation } = {
+  crop: ([, height, width]) => randomCrop([height, width], 4),
+  flip: () => randomHorizontalFlip(),
+};

@@ -1,10 +1,11 @@
 // Sets that no network was trained on, made rather than found: noise, and real images with their pixels shuffled. All
 // are drawn from seeded streams of their own, the same on every machine.
 import { expected } from '../errors.js';
+import type { SyntheticName } from '../known/unknownSets.js';
 import { type Device, type Tensor, torch } from '../tensor/index.js';
 import { finite, type ImageShape, imageShape, integer } from './arguments.js';
-import { ImageDataset } from './dataset.js';
 import { pixelDistribution } from './gaussian.js';
+import { ImageDataset } from './imageDataset.js';
 import { SeededRandom } from './random.js';
 
 export interface NoiseOptions {
@@ -97,3 +98,10 @@ function unknown(
   const comparable = like && like.shape[0] === shape[0];
   return new ImageDataset({ images, labels: null, name, ...(comparable && { statistics: like.statistics }) });
 }
+
+/** Synthetic sets by name, each in the number and the shape of known images. */
+export const syntheticLike: { readonly [N in SyntheticName]: (known: ImageDataset) => ImageDataset<null> } = {
+  'uniform-noise': (like) => uniformNoise(like.size, { like }),
+  'gaussian-noise': (like) => gaussianNoise(like.size, { like }),
+  'pixel-shuffled': (like) => pixelShuffled(like),
+};

@@ -1,7 +1,8 @@
 // The networks that a manifest stands for, one by one: each loss and seed of its training, each seed of its checkpoints, each
 // entry of its arrays; and which detectors a network rules out by what its last layer is.
 
-import type { FitsOn } from '../ood/index.js';
+import type { FitsOn } from '../known/detectors.js';
+import { type LossEntry, type LossName, lossTable } from '../known/losses.js';
 import { withSeed } from './manifest/checkpointShape.js';
 import type { DetectorChoice } from './manifest/detectorSchemas.js';
 import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
@@ -16,7 +17,7 @@ export interface Network {
   readonly model: string | null;
   readonly seed: number | null;
   /** The last layer, as far as the loss tells. */
-  readonly head: 'affine' | 'distance' | 'other' | 'none' | 'unknown';
+  readonly head: LossEntry['head'] | 'none' | 'unknown';
   /** The known sets it is measured on; null for all. */
   readonly known: readonly string[] | null;
   readonly source:
@@ -42,7 +43,7 @@ export function networksOf({
 
 /** Networks that one entry of `checkpoints` stands for. */
 export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Network[] {
-  const [loss, model] = source.kind === 'run' ? [null, null] : [source.loss, source.model];
+  const { loss = null, model = null } = source.kind === 'run' ? (source.says ?? {}) : source;
   return seeds.map((seed) => ({
     id: withSeedName(name, seed),
     ...{ name, loss, model, seed, known },
@@ -79,18 +80,7 @@ function ofArrays(arrays: ArraySets): Network {
 
 const withSeedName = (name: string, seed: number | null): string => (seed === null ? name : `${name}-s${seed}`);
 
-function headOf(loss: string | null): Network['head'] {
-  return loss === null ? 'unknown' : (HEADS[loss] ?? 'unknown');
-}
-/** What each loss has for a last layer. */
-const HEADS: Readonly<Record<string, Network['head']>> = {
-  softmax: 'affine',
-  logitnorm: 'affine',
-  isomax: 'distance',
-  isomaxplus: 'distance',
-  dismax: 'distance',
-  godin: 'other',
-};
+const headOf = (loss: LossName | null): Network['head'] => (loss === null ? 'unknown' : lossTable[loss].head);
 
 /**
  * Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it.

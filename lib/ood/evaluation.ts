@@ -31,7 +31,7 @@ export interface Comparison {
   /** Thinned for drawing. */
   readonly roc: RocPoints;
   /** Counts in bins that all data sets share for this score. */
-  readonly histogram: { readonly edges: Float64Array; readonly id: Float64Array; readonly ood: Float64Array };
+  readonly histogram: Figure['histogram'];
   /** The score from which images are accepted when 95 % of the known ones shall be. */
   readonly threshold: number;
 }
@@ -77,15 +77,13 @@ export class Evaluation {
     this.ood = ood;
     this.accuracy = accuracy;
     this.run = { loss: run.loss ?? 'unnamed', model: run.model ?? 'unnamed', seed: run.seed ?? null };
-    const bins = new Map(
-      names.map((name) => {
-        const edges = sharedEdges([id, ...ood].map(({ scores }) => scores[name]!));
-        return [name, { edges, id: histogram(id.scores[name]!, edges) }];
-      }),
+    const ofScore = names.map((name) =>
+      comparisonsOf(
+        id.scores[name]!,
+        ood.map(({ scores }) => scores[name]!),
+      ),
     );
-    this.comparisons = ood.flatMap((set) =>
-      names.map((name) => compare(set.name, name, id.scores[name]!, set.scores[name]!, bins.get(name)!)),
-    );
+    this.comparisons = ood.flatMap((set, i) => names.map((score, n) => ({ ood: set.name, score, ...ofScore[n]![i]! })));
   }
 
   /** The rows of results.json: one for each unknown set and score. */
@@ -102,13 +100,13 @@ export class Evaluation {
 
   /** What report.html draws, as plain data; goes with `results`. */
   get figures(): Figure[] {
-    return this.comparisons.map(({ ood, score, roc, histogram: bins, threshold }) => ({
+    return this.comparisons.map(({ ood, score, roc, histogram, threshold }) => ({
       ...this.run,
       id: this.id.name,
       ood,
       score,
       roc,
-      histogram: { edges: [...bins.edges], id: [...bins.id], ood: [...bins.ood] },
+      histogram,
       threshold,
     }));
   }
@@ -132,20 +130,24 @@ export class Evaluation {
   }
 }
 
-function compare(
-  ood: string,
-  score: string,
+/**
+ * What one score tells of known images and of each set of unknown ones.
+ * @throws ERR_DATA for empty lists, NaN and infinities
+ */
+export function comparisonsOf(
   known: Float64Array,
-  unknown: Float64Array,
-  bins: { edges: Float64Array; id: Float64Array },
-): Comparison {
-  const roc = rocCurve(known, unknown);
-  return {
-    ood,
-    score,
-    metrics: metricsOf(roc),
-    roc: thinRoc(roc),
-    histogram: { ...bins, ood: histogram(unknown, bins.edges) },
-    threshold: thresholdAtTpr(roc, 0.95),
-  };
+  unknown: readonly Float64Array[],
+): Omit<Comparison, 'ood' | 'score'>[] {
+  if (unknown.length === 0) return [];
+  const edges = sharedEdges([known, ...unknown]);
+  const bins = { edges: [...edges], id: [...histogram(known, edges)] };
+  return unknown.map((scores) => {
+    const roc = rocCurve(known, scores);
+    return {
+      metrics: metricsOf(roc),
+      roc: thinRoc(roc),
+      histogram: { ...bins, ood: [...histogram(scores, edges)] },
+      threshold: thresholdAtTpr(roc, 0.95),
+    };
+  });
 }

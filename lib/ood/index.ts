@@ -1,6 +1,36 @@
 // The ood room's public names: evaluate and its three stages, detectors and activation shapings, the metrics.
 
-export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
+export {
+  type DetectorEntry,
+  type DetectorName,
+  type DetectorNeed,
+  type DetectorSettings,
+  detectorNames,
+  detectorSpecs,
+  type FitsOn,
+  type Need,
+  namesElsewhere,
+  type ShapingEntry,
+  type ShapingName,
+  type ShapingSettings,
+  shapingNames,
+  shapingSpecs,
+} from '../known/detectors.js';
+export { type DetectorSpec, parseDetector } from '../known/parseDetector.js';
+export type {
+  ChoiceSetting,
+  FlagSetting,
+  NumberLimits,
+  NumberSetting,
+  NumbersSetting,
+  PathSetting,
+  PathsSetting,
+  Setting,
+  SettingSpec,
+  SettingSpecs,
+  Settings,
+} from '../known/settings.js';
+export { type Arrays, arrays, narrowed, rowsOf } from './arrays/arrays.js';
 export { ArrayCache, type CacheEntry, type PruneOptions } from './arrays/cache.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
 export { type ArraysContent, arraysKey, hashFile, hashTensors } from './arrays/contentHash.js';
@@ -20,8 +50,6 @@ export {
   type FittedDetector,
   learns,
   needed,
-  type Setting,
-  type Settings,
   type State,
 } from './detectors/detector.js';
 export { dice } from './detectors/dice.js';
@@ -60,23 +88,6 @@ export {
   mps,
 } from './detectors/logitScores.js';
 export { mahalanobis } from './detectors/mahalanobis.js';
-export {
-  type DetectorEntry,
-  type DetectorName,
-  type DetectorNeed,
-  type DetectorSettings,
-  type DetectorSpec,
-  detectorNames,
-  detectorSpecs,
-  type FitsOn,
-  namesElsewhere,
-  parseDetector,
-  type ShapingEntry,
-  type ShapingName,
-  type ShapingSettings,
-  shapingNames,
-  shapingSpecs,
-} from './detectors/names.js';
 export { nci } from './detectors/nci.js';
 export { nnguide } from './detectors/nnguide.js';
 export { openMax } from './detectors/openmax.js';
@@ -84,17 +95,6 @@ export { byName } from './detectors/registry.js';
 export { relation } from './detectors/relation.js';
 export { residual } from './detectors/residual.js';
 export { rmds } from './detectors/rmds.js';
-export type {
-  ChoiceSetting,
-  FlagSetting,
-  NumberLimits,
-  NumberSetting,
-  NumbersSetting,
-  PathSetting,
-  PathsSetting,
-  SettingSpec,
-  SettingSpecs,
-} from './detectors/settings.js';
 export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
 export { vim } from './detectors/vim.js';

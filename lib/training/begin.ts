@@ -13,7 +13,7 @@ import { type JsonObject, RunDirectory } from './runDirectory.js';
 export function settingsOf(
   { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' }: FitOptions,
   recipe: Recipe,
-  normalize: Statistics,
+  normalize: Statistics | undefined,
 ): JsonObject {
   const settings = optimizer
     ? { ...recipe, optimizer: 'given by the caller', schedule: 'given by the caller' }
@@ -24,7 +24,7 @@ export function settingsOf(
       recipe: settings as unknown as JsonObject,
       seed,
       ...(precision !== 'float32' && { precision }),
-      normalize: { mean: normalize.mean, std: normalize.std },
+      normalize: normalize ? { mean: normalize.mean, std: normalize.std } : null,
       augmentations: augment.length,
       trainImages: train.size,
       validationImages: validation?.size ?? 0,

@@ -109,7 +109,7 @@ function requestsOf(known: readonly PlannedKnown[]): ReadonlyMap<string, ImageRe
     const own = [train, validation, test].filter((set) => set !== null);
     const requestOf = (set: PlannedSet, labelled: boolean): [string, ImageRequest] => {
       const from = imagesOf(set);
-      const after = from.source.kind === 'made-up' ? imagesOf(test) : null;
+      const after = from.source.kind === 'synthetic' ? imagesOf(test) : null;
       return [set.id, { from, after, like, labelled }];
     };
     return [

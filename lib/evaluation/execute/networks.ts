@@ -5,20 +5,20 @@ import { join } from 'node:path';
 import { types } from 'node:util';
 import { normalize, type Statistics } from '../../data/index.js';
 import { IsotorchError } from '../../errors.js';
-import type { LossName } from '../../losses/index.js';
+import { dataSets } from '../../known/dataSets.js';
+import type { LossName } from '../../known/losses.js';
+import type { ModelName } from '../../known/models.js';
 import type { Module } from '../../nn/index.js';
 import { hashFile } from '../../ood/index.js';
 import { Forward } from '../../ood/network/forward.js';
 import { type Device, Tensor } from '../../tensor/index.js';
-import { makeModel, readWeights, resolveTrained } from '../../training/experiment.js';
-import type { NetworkName } from '../manifest/names.js';
+import { makeModel, readWeights, resolveRun } from '../../training/experiment.js';
 import type { Network } from '../networks.js';
-import { classesOf } from '../sizes.js';
 import type { ImageRequest, ImageSets } from './images.js';
 
 /** Everything that decides what the network computes, but for the images. */
 export interface AboutNetwork {
-  readonly model: NetworkName;
+  readonly model: ModelName;
   readonly loss: LossName;
   readonly seed: number | null;
   /** A file. */
@@ -59,7 +59,7 @@ export async function aboutNetwork(
   }
   const [run, checkpoint] =
     source.kind === 'run' ? [source.path, source.checkpoint] : [runFolder(out, id), 'last' as const];
-  const { experiment, weights, seed: trained, statistics } = await resolveTrained({ run, checkpoint }, undefined);
+  const { experiment, weights, seed: trained, statistics } = resolveRun({ run, checkpoint });
   return {
     ...{
       model: experiment.model,
@@ -68,7 +68,7 @@ export async function aboutNetwork(
       weights,
       hash: await hashFile(weights),
     },
-    ...{ prefix: '', classes: experiment.classes?.length ?? classesOf(experiment.data), channels },
+    ...{ prefix: '', classes: experiment.classes?.length ?? dataSets[experiment.data].classes.length, channels },
     normalize: statistics,
   };
 }

@@ -2,10 +2,10 @@
 // rows need are not there, and then those, in the order of the plan. What fails takes along what needs it, and the rest goes on.
 
 import { IsotorchError } from '../../errors.js';
+import type { EvaluationRow } from '../../report/index.js';
 import type { Device } from '../../tensor/index.js';
 import type { Progress } from '../../training/pace.js';
 import { type Job, jobsOfPlan, type MeasureJob, type Plan, type PlannedNetwork } from '../plan.js';
-import type { EvaluationRow } from '../rows.js';
 import { ArrayFiles } from './arrayFiles.js';
 import { Extraction } from './extraction.js';
 import type { ImageSets } from './images.js';
@@ -22,6 +22,8 @@ export interface RunManifestOptions {
   readonly onProgress?: ((progress: ManifestProgress) => void) | undefined;
   /** Is told what is fetched, what failed, and what else a person may want to know. */
   readonly log?: ((message: string) => void) | undefined;
+  /** Fetch data sets that are not on this machine. @default true */
+  readonly download?: boolean | undefined;
   /** @default the accelerator, where there is one, else the CPU */
   readonly device?: Device | undefined;
 }
@@ -49,6 +51,8 @@ export class Run {
   readonly ledger = new Ledger();
   /** Ids of the jobs that were done. */
   readonly made: string[] = [];
+  /** For each row the keys of the scores of its known and its unknown images. */
+  readonly scores = new Map<EvaluationRow, readonly [known: string, unknown: string]>();
   /** How many there was no need to do. */
   found = 0;
   #behind = 0;
@@ -177,7 +181,10 @@ export class Run {
         const { known: id, ood, detector, distance } = job;
         if (figures === null) throw new IsotorchError('ERR_FILE', 'The row is gone from the folder work');
         const names = { network: network.name, distance, loss: loss ?? 'unnamed', model: model ?? 'unnamed', seed };
-        rows.push({ ...names, id, ood: ood.name, score: detector.label, ...figures });
+        const row = { ...names, id, ood: ood.name, score: detector.label, ...figures };
+        const [, ofKnown, ofUnknown] = keysOf(job, keys) as [string, string, string];
+        this.scores.set(row, [ofKnown, ofUnknown]);
+        rows.push(row);
       });
     }
     return rows;

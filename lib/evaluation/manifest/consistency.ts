@@ -178,7 +178,7 @@ function checkApart(set: DataReference | ArrayFile, known: string, report: Repor
 /** Whether two references are to the same images, as far as their names tell. */
 function overlap(a: DataReference, b: DataReference): boolean {
   const key = ({ source }: DataReference): string =>
-    source.kind === 'set' || source.kind === 'made-up' ? source.set : `${source.kind} ${source.path}`;
+    source.kind === 'set' || source.kind === 'synthetic' ? source.set : `${source.kind} ${source.path}`;
   return (
     key(a) === key(b) &&
     (a.classes === null || b.classes === null || a.classes.some((label) => b.classes!.includes(label)))
