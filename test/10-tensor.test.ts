@@ -181,7 +181,7 @@ describe('parameters and buffers', () => {
   it('detach from a graph', () => {
     const x = torch.ones([2], { requiresGrad: true });
     const parameter = new Parameter(x.mul(2));
-    expect(parameter.isLeaf()).toBe(true);
+    expect(parameter.isLeaf).toBe(true);
     expect(parameter.tolist()).toEqual([2, 2]);
   });
 

@@ -6,18 +6,10 @@ import { expected, IsotorchError } from '../errors.js';
 import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
 import { dependsOn } from './capture/recording.js';
-import {
-  type Device,
-  type DType,
-  dtypes,
-  isDType,
-  isFloating,
-  type Layout,
-  type MemoryFormat,
-  type Scalar,
-  type TypedArray,
-} from './dtype.js';
+import type { ComposedMethods } from './composed/index.js';
+import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
 import { type GradientHook, type HookHandle, hooksNow, registerHook } from './gradientHooks.js';
+import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
@@ -25,15 +17,7 @@ const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(h
 
 export type NestedArray<T> = T | NestedArray<T>[];
 
-export interface ToOptions {
-  dtype?: DType;
-  device?: Device;
-  nonBlocking?: boolean;
-  copy?: boolean;
-  memoryFormat?: MemoryFormat;
-}
-
-export interface Tensor extends TensorOperators {}
+export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Indexing, Properties, Sequence {}
 
 /**
  * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
@@ -56,7 +40,7 @@ export class Tensor {
     finalizers.register(this, this.handle, this);
   }
 
-  get shape(): number[] {
+  get shape(): readonly number[] {
     return native.shape(this.handle);
   }
 
@@ -130,13 +114,12 @@ export class Tensor {
   }
 
   /**
-   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else. On an
-   * accelerator this waits for all work before it.
+   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else, bool as a boolean:
+   * `x.item<boolean>()`. On an accelerator this waits for all work before it.
    * @throws ERR_SHAPE if there is not exactly one element.
    */
-  item(): number;
-  item(): number | bigint | boolean | { re: number; im: number } {
-    return native.item(this.handle);
+  item<Value extends Scalar = number>(): Value {
+    return native.item(this.handle) as Value;
   }
 
   /**
@@ -217,34 +200,6 @@ export class Tensor {
     return registerHook(this, hook);
   }
 
-  /**
-   * This tensor with another dtype or device, or itself where nothing changes (`Tensor.to`).
-   * @example x.to('float64'); x.to('cuda'); x.to({ dtype: 'bfloat16', device: 'cuda', nonBlocking: true });
-   */
-  to(target: DType | Device | Tensor | ToOptions): Tensor {
-    if (target instanceof Tensor) return this.to({ dtype: target.dtype, device: target.device });
-    const options: ToOptions =
-      typeof target !== 'string' ? target : isDType(target) ? { dtype: target } : { device: target as Device };
-    if (typeof options !== 'object' || options === null) throw expected('a dtype, a device or options', 'to', target);
-    const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = options;
-    if (dtype !== undefined && !isDType(dtype))
-      throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
-    const stays =
-      !copy &&
-      memoryFormat === undefined &&
-      (dtype === undefined || dtype === this.dtype) &&
-      (device === undefined ||
-        device === this.device ||
-        (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
-    if (stays) return this;
-    return this._toCopy({
-      ...(dtype === undefined ? {} : { dtype }),
-      ...(device === undefined ? {} : { device }),
-      ...(memoryFormat === undefined ? {} : { memoryFormat }),
-      nonBlocking,
-    });
-  }
-
   /** Takes it out of every tidy scope: it lives until dispose() or until nothing refers to it. Returns itself. */
   keep(): this {
     native.keep(this.handle);
@@ -296,7 +251,7 @@ export class Tensor {
 /** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
 function leafOf(data: Tensor): Handle {
   if (!(data instanceof Tensor)) throw expected('a Tensor', 'data', data);
-  const leaf = data.isLeaf() ? data.handle : data.detach().handle;
+  const leaf = data.isLeaf ? data.handle : data.detach().handle;
   native.keep(leaf);
   finalizers.unregister(data); // whoever holds the parameter holds the tensor
   return leaf;

@@ -1,11 +1,12 @@
 // The `torch` namespace: factories, operators, randomness, gradients and devices under PyTorch's names.
 
 import { expected } from '../errors.js';
-import type { NamespaceOperators, OwnOperators, TorchOperators } from '../generated/operators.js';
+import type { NamespaceOperators, OperatorsByName, OwnOperators, TorchOperators } from '../generated/operators.js';
 import { type DeviceMemory, native } from '../native.js';
 import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 import { backends } from './backends.js';
+import { composedFunctions } from './composed/index.js';
 import { customFunction } from './customFunction.js';
 import type { Device } from './dtype.js';
 import { fromBuffer, tensor } from './factory.js';
@@ -18,6 +19,7 @@ import { Tensor } from './tensor.js';
 const { '': functions, linalg, fft, special } = installOperators();
 
 const own = {
+  ...composedFunctions,
   Tensor,
   Generator,
   tensor,
@@ -70,7 +72,9 @@ export interface Torch extends Own, Omit<TorchOperators, keyof Own> {
   readonly fft: NamespaceOperators['fft'];
   readonly special: NamespaceOperators['special'];
   /** Every operator by its namespace and overload: `torch.ops.aten.add.Tensor(a, b)`. Also those not typed elsewhere. */
-  readonly ops: OwnOperators & Record<string, OperatorNamespace>;
+  readonly ops: OwnOperators & {
+    readonly [Namespace in keyof OperatorsByName]: OperatorsByName[Namespace] & OperatorNamespace;
+  } & Record<string, OperatorNamespace>;
 }
 
 export const torch: Torch = Object.freeze(
