@@ -58,6 +58,11 @@ it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });
 
+it("the networks' example prints as PyTorch prints it", () => {
+  const [, printed] = /```\n(Sequential[\s\S]*?)```/.exec(textOf('docs/nn.md'))!;
+  expect(output('docs/nn.md')).toBe(printed);
+});
+
 it("the detectors' example is saved, and scores the same when it is loaded", () =>
   withFolder(async (cwd) => {
     expect(output('docs/detectors.md', cwd)).toBe('energy+react [ 500 ] true\n');
