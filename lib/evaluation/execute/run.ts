@@ -11,7 +11,7 @@ import { Extraction } from './extraction.js';
 import type { ImageSets } from './images.js';
 import { type KeyedJob, NetworkJobs } from './jobs.js';
 import { Ledger } from './ledger.js';
-import { runFolder } from './networks.js';
+import { runFolder } from './loadNetwork.js';
 import type { Products } from './products.js';
 import { Clock } from './timing.js';
 import { isTrained, trainNetwork } from './training.js';

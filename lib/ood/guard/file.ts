@@ -8,7 +8,7 @@ import { type Tensor, torch } from '../../tensor/index.js';
 import type { Calibration } from '../calibration/temperature.js';
 import { learns } from '../detectors/detector.js';
 import { type DetectorPart, loadDetectorFile, type MakeDetector, writeDetector } from '../detectors/file.js';
-import { PERCENTILES } from '../thresholds/percentiles.js';
+import { PERCENTILES } from '../thresholds/scorePercentiles.js';
 import type { GuardContent } from './guard.js';
 
 /** @throws ERR_FILE */
