@@ -100,13 +100,14 @@ export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
 export { vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
+export type { GuardContent } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
   fitThresholdFromArrays,
   type GuardOptions,
 } from './guard/fitThreshold.js';
-export { Guard, type GuardContent, type LoadGuardOptions } from './guard/guard.js';
+export { Guard, type LoadGuardOptions } from './guard/guard.js';
 export type { GuardedModel } from './guard/network.js';
 export type { Verdict } from './guard/verdicts.js';
 export { autogradNorm } from './images/gradNorm.js';
