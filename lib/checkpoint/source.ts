@@ -1,7 +1,7 @@
 // Where a checkpoint's bytes come from: a file, read piece by piece without blocking, or a buffer. Readers above ask
 // for ranges, so that a file is never in memory as a whole.
 
-import { readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
@@ -77,11 +77,20 @@ export function fileError(doing: string, path: string, cause: unknown): unknown 
   return new IsotorchError('ERR_FILE', `Could not ${doing} ${path}: ${reasons[code] ?? message}`, { cause });
 }
 
-const outside = (source: ByteSource, offset: number, length: number): IsotorchError =>
+const outside = (
+  { name, size }: Pick<ByteSource, 'name' | 'size'>,
+  offset: number,
+  length: number,
+  problem = 'it may be cut off',
+): IsotorchError =>
   new IsotorchError(
     'ERR_FORMAT',
-    `${source.name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${source.size}; it may be cut off`,
+    `${name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${size}; ${problem}`,
   );
+
+/** For a file that has less than it had when it was opened. */
+const shortened = ({ name, size: before }: ByteSource, offset: number, length: number, size: number): IsotorchError =>
+  outside({ name, size }, offset, length, `it was cut off while it was read, and had ${before} bytes`);
 
 /** @throws ERR_FORMAT if the range leaves the source. */
 export function checkInside(source: ByteSource, offset: number, length: number): void {
@@ -164,7 +173,7 @@ class FileSource implements ByteSource {
     checkInside(this, offset, length);
     try {
       const { done, crc } = await readStorage(tensor, this.file.fd, { start: 0, length, offset });
-      if (done < length) throw outside(this, offset + done, length - done);
+      if (done < length) throw shortened(this, offset, length, (await this.file.stat()).size);
       return crc;
     } catch (error) {
       throw fileError('read', this.name, error);
@@ -177,7 +186,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const count = readSync(this.file.fd, bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (count === 0) throw outside(this, offset + done, length - done);
+        if (count === 0) throw shortened(this, offset, length, fstatSync(this.file.fd).size);
         done += count;
       }
     } catch (error) {
@@ -191,7 +200,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const { bytesRead } = await this.file.read(bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (bytesRead === 0) throw outside(this, offset + done, length - done);
+        if (bytesRead === 0) throw shortened(this, offset, length, (await this.file.stat()).size);
         done += bytesRead;
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 // Checks of what layers are made with, worded once. Each returns the value in the form that the layer keeps.
 
-import { expected } from '../errors.js';
-import type { Device, DType } from '../tensor/index.js';
+import { expected, IsotorchError } from '../errors.js';
+import type { Device, DType, Tensor } from '../tensor/index.js';
 
 /** Where and as what a layer's parameters are made. */
 export interface FactoryOptions {
@@ -12,19 +12,21 @@ export interface FactoryOptions {
 }
 
 /** The factory's options alone, without those that are not given. */
-export const factory = ({ dtype, device }: FactoryOptions): FactoryOptions => ({
-  ...(dtype === undefined ? {} : { dtype }),
-  ...(device === undefined ? {} : { device }),
+export const factory = ({ dtype, device }: { dtype?: DType | null; device?: Device | null }): FactoryOptions => ({
+  ...(dtype ? { dtype } : {}),
+  ...(device ? { device } : {}),
 });
 
 export { finite, flag, positive, probability, wholeNumber } from '../arguments.js';
 
-/** One number for both directions, or `[height, width]`. */
-export type Pair = number | readonly [number, number];
-
-export function pair(value: unknown, name: string, least = 1): [number, number] {
-  const both = Array.isArray(value) ? value : [value, value];
-  if (both.length !== 2 || !both.every((size) => Number.isSafeInteger(size) && size >= least))
-    throw expected(`a whole number of ${least} or more, or two of them as [height, width]`, name, value);
-  return both as [number, number];
+/** The input, if it has as many dimensions as one of `dimensions`. @throws ERR_SHAPE */
+export function withDimensions(input: Tensor, name: string, ...dimensions: readonly number[]): Tensor {
+  const { shape } = input;
+  if (!dimensions.includes(shape.length)) {
+    throw new IsotorchError(
+      'ERR_SHAPE',
+      `${name}: expected an input of ${dimensions.join(' or ')} dimensions, received [${shape.join(', ')}]`,
+    );
+  }
+  return input;
 }

@@ -4,9 +4,20 @@
 
 import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
-import { Buffer, capture, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import {
+  Buffer,
+  capture,
+  type Device,
+  type DType,
+  type HookHandle,
+  Parameter,
+  type Tensor,
+  tidy,
+} from '../tensor/index.js';
 import { flag } from './arguments.js';
+import type { FullBackwardHook } from './backwardHooks.js';
 import { type Convert, convert } from './convert.js';
+import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
 import { snakeCase } from './names.js';
 import { block } from './print.js';
 import {
@@ -21,6 +32,8 @@ import {
 import { traceForward } from './trace.js';
 
 type State = AnyModule | Parameter | Buffer;
+
+let hooksOf: (module: AnyModule) => Hooks | undefined;
 
 /** Any module, whatever its forward takes and gives. */
 export type AnyModule = Module<unknown, never[]>;
@@ -52,9 +65,18 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   #training = true;
   readonly #readTraining = () => this.#training;
   readonly #registered = new Map<string, Registered>();
+  readonly #hooks = new Hooks();
+  readonly #readHooks = () => this.#hooks.entries;
 
   constructor() {
-    traceForward(new.target, Module.prototype);
+    traceForward(new.target, Module.prototype, hooksOf);
+  }
+
+  static {
+    hooksOf = (module) => {
+      capture.dependsOn(module.#readHooks);
+      return module.#hooks.entries && module.#hooks;
+    };
   }
 
   /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
@@ -88,6 +110,16 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   registerBuffer(name: string, buffer: Buffer): Buffer {
     if (!(buffer instanceof Buffer)) throw expected('a Buffer', name, buffer);
     return this.#register(name, buffer);
+  }
+
+  /** `registerModule`, under PyTorch's other name. */
+  addModule<M extends AnyModule>(name: string, module: M): M {
+    return this.registerModule(name, module);
+  }
+
+  /** Takes back what was registered under a literal name. */
+  unregister(name: string): void {
+    this.#registered.delete(name);
   }
 
   #register<S extends State>(name: string, value: S): S {
@@ -211,6 +243,30 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
     return [...this.namedBuffers().values()];
   }
 
+  /** The module at a path such as `body.0`; '' is this one. @throws ERR_ARGUMENT where there is none. */
+  getSubmodule(path: string): AnyModule {
+    let module: AnyModule = this;
+    for (const name of path === '' ? [] : path.split('.'))
+      module = module.namedChildren().get(name) ?? this.#nothingAt(path, 'module');
+    return module;
+  }
+
+  /** The parameter at a path such as `body.0.weight`. @throws ERR_ARGUMENT where there is none. */
+  getParameter(path: string): Parameter {
+    const [owner, name] = splitPath(path);
+    return this.getSubmodule(owner).ownParameters().get(name) ?? this.#nothingAt(path, 'parameter');
+  }
+
+  /** The buffer at a path such as `body.1.running_mean`. @throws ERR_ARGUMENT where there is none. */
+  getBuffer(path: string): Buffer {
+    const [owner, name] = splitPath(path);
+    return this.getSubmodule(owner).ownBuffers().get(name) ?? this.#nothingAt(path, 'buffer');
+  }
+
+  #nothingAt(path: string, kind: string): never {
+    throw new IsotorchError('ERR_ARGUMENT', `${this.constructor.name} has no ${kind} at ${JSON.stringify(path)}`);
+  }
+
   /** Calls `fn` with every module inside, innermost first, and last with this one. Returns this module. */
   apply(fn: (module: AnyModule) => void): this {
     if (typeof fn !== 'function') throw expected('a function', 'fn', fn);
@@ -259,7 +315,41 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
    */
   to(target: DType | Device | Convert): this {
     convert([...this.parameters(), ...this.buffers()], target);
+    for (const module of this.modules()) module.moved();
     return this;
+  }
+
+  /** `to('float32')`. */
+  float(): this {
+    return this.to('float32');
+  }
+
+  /** `to('float64')`. */
+  double(): this {
+    return this.to('float64');
+  }
+
+  /** `to('float16')`. */
+  half(): this {
+    return this.to('float16');
+  }
+
+  /** Called on each module after `to` has moved its tensors, for layers that care how those lie in memory. */
+  protected moved(): void {}
+
+  // ---- hooks
+
+  /**
+   * Calls `hook(module, inputs)` before each forward; an array that it gives takes the inputs' place.
+   * @example const handle = layer.registerForwardPreHook((_, [x]) => [x.mul(2)]); …; handle.remove();
+   */
+  registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('before', hook, options);
+  }
+
+  /** Calls `hook(module, inputs, output)` after each forward; what it gives, if anything, takes the output's place. */
+  registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('after', hook, options);
   }
 
   /** Frees all parameters and buffers now. The module can't be used afterwards. */
@@ -269,6 +359,14 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * Calls `hook(module, gradInputs, gradOutputs)` when backward() has come through the module; an array that it gives takes
+   * the place of the inputs' gradients. Captured steps refuse it: use `tensor.registerHook` there.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('backward', hook, options);
   }
 
   // ---- state
@@ -311,6 +409,9 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
     return false;
   }
 
+  /** Called before a state dict is compared with this module, for layers whose sizes it decides. `own`: its tensors, by key. */
+  prepareForState(_own: (key: string) => Tensor | undefined): void {}
+
   // ---- print
 
   /** The settings that `toString` shows in parentheses. */
@@ -332,6 +433,12 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   [inspect.custom](): string {
     return this.toString();
   }
+}
+
+/** `['body.0', 'weight']` of `body.0.weight`. */
+function splitPath(path: string): [owner: string, name: string] {
+  const dot = path.lastIndexOf('.');
+  return [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
 }
 
 function isState(value: unknown): value is State {

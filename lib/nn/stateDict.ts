@@ -86,6 +86,10 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
       if (take && incoming.has(key)) foreign.push([key, incoming.get(key), take]);
       incoming.delete(key);
     }
+    module.prepareForState((key) => {
+      const value = incoming.get(path + key);
+      return value instanceof Tensor && !value.isDisposed ? value : undefined;
+    });
     const version = versionOf(dict, prefix + path);
     for (const [name, tensor] of ownState(module)) {
       targets.set(path + name, tensor);

@@ -3,9 +3,12 @@ export { type CapturedStep, type CaptureOptions, capture } from './capture/captu
 export type { RecordSummary } from './capture/record.js';
 export type { RepeatOptions } from './capture/repeat.js';
 export type { TensorTree } from './capture/tree.js';
+export type { CustomFunction, FunctionContext } from './customFunction.js';
 export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
+export type { GradcheckOptions } from './gradcheck.js';
+export { type GradientHook, gateGradients, type HookHandle } from './gradientHooks.js';
 export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';
 export { Buffer, type NestedArray, Parameter, Tensor, type ToOptions } from './tensor.js';

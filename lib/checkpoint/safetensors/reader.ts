@@ -9,9 +9,13 @@ import { inLanes } from '../lanes.js';
 import { MappedFile } from '../mapped.js';
 import { type ByteSource, openSource } from '../source.js';
 import { directBytes } from '../tensors.js';
+import { inTurns, sorted, Turns } from '../turns.js';
 import { chunksOf, readAhead } from './chunks.js';
 import type { StoredDType } from './dtypes.js';
 import { type Entry, type Header, readHeader } from './header.js';
+
+/** A tensor takes microseconds to make. */
+const tensorsPerTurn = 256;
 
 export interface OpenSafetensorsOptions {
   /**
@@ -152,13 +156,11 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /** Tensors with these names, by default all. If one fails, none is left behind. */
-  async load(keys: readonly string[] = this.keys, options: LoadTensorOptions = {}): Promise<SafetensorsDict> {
+  async load(keys?: readonly string[], options: LoadTensorOptions = {}): Promise<SafetensorsDict> {
+    if (keys === undefined) return await this.loadEntries([...this.header.entries.values()], options);
     if (!Array.isArray(keys)) throw expected('an array of names', 'keys', keys);
-    const entries = [...new Set(keys)].map((key) => this.entry(key));
-    return await this.loadEntries(
-      entries.sort((a, b) => a.start - b.start || a.end - b.end),
-      options,
-    );
+    const wanted = [...new Set(keys)].map((key) => this.entry(key));
+    return await this.loadEntries(await inTurns(sorted(wanted, (a, b) => a.start - b.start || a.end - b.end)), options);
   }
 
   /** Tensors stay as they are. Closing twice does nothing. */
@@ -192,29 +194,37 @@ export class SafetensorsFile implements AsyncDisposable {
     result.metadata = this.header.metadata;
     const asAsked = (tensor: Tensor) =>
       tidy(() => tensor.to({ device, ...(dtype && isFloating(tensor.dtype) ? { dtype } : {}) }));
-    const add = (name: string, tensor: Tensor) =>
-      result.set(name, device === 'cpu' && dtype === undefined ? tensor : asAsked(tensor));
+    const take = (name: string, tensor: Tensor) => {
+      if (device === 'cpu' && dtype === undefined) return void result.set(name, tensor);
+      const changed = asAsked(tensor);
+      if (changed !== tensor) tensor.dispose();
+      result.set(name, changed);
+    };
+    const { readInto } = this.source;
+    const isLarge = ({ start, end, stored }: Entry) =>
+      readInto !== undefined && end - start >= directBytes && stored.dtype !== 'bool';
+    const turns = new Turns();
     try {
       for (const entry of entries) this.expectDType(entry);
       if (this.mapped) {
-        for (const entry of entries) {
-          const tensor = this.map(entry, this.mapped);
-          if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
+        for (const [i, entry] of entries.entries()) {
+          if (i % tensorsPerTurn === 0) await turns.pause();
+          take(entry.name, this.map(entry, this.mapped));
         }
-      } else {
-        const { readInto } = this.source;
-        const isLarge = ({ start, end, stored }: Entry) =>
-          readInto !== undefined && end - start >= directBytes && stored.dtype !== 'bool';
+      } else if (!entries.some(isLarge)) await this.readSmall(entries, take);
+      else {
         const made = new Map<string, Tensor>();
-        const keep = (name: string, tensor: Tensor) => made.set(name, tensor);
+        const keep = (name: string, tensor: Tensor) => void made.set(name, tensor);
         try {
-          const small = entries.filter((entry) => !isLarge(entry));
-          await this.readSmall(small, keep);
-          const large = entries.filter(isLarge);
-          await inLanes(large.map((entry) => () => this.readLarge(entry, readInto!, keep)));
+          await this.readSmall(
+            entries.filter((entry) => !isLarge(entry)),
+            keep,
+          );
+          await inLanes(entries.filter(isLarge).map((entry) => () => this.readLarge(entry, readInto!, keep)));
           for (const { name } of entries) {
             const tensor = made.get(name) as Tensor;
-            if (add(name, tensor).get(name) === tensor) made.delete(name);
+            made.delete(name);
+            take(name, tensor);
           }
         } finally {
           for (const tensor of made.values()) tensor.dispose();
@@ -241,9 +251,11 @@ export class SafetensorsFile implements AsyncDisposable {
   /** In ranges of several, which are copied. */
   private async readSmall(entries: readonly Entry[], keep: (name: string, tensor: Tensor) => void): Promise<void> {
     let large: Tensor | undefined;
+    const turns = new Turns();
     try {
       for await (const { chunk, bytes } of readAhead(this.source, chunksOf(entries))) {
-        for (const entry of chunk.entries) {
+        for (const [i, entry] of chunk.entries.entries()) {
+          if (i % tensorsPerTurn === 0) await turns.pause();
           const dtype = this.expectDType(entry);
           const own = bytes.subarray(Math.max(entry.start - chunk.start, 0), entry.end - chunk.start);
           if (dtype === 'bool' && own.some((byte) => byte > 1)) throw this.badBoolean(entry);
