@@ -1,6 +1,6 @@
 // Checks of what layers are made with, worded once. Each returns the value in the form that the layer keeps.
 
-import { expected, IsotorchError } from '../errors.js';
+import { IsotorchError } from '../errors.js';
 import type { Device, DType, Tensor } from '../tensor/index.js';
 
 /** Where and as what a layer's parameters are made. */
