@@ -57,6 +57,6 @@ describe('subpaths', () => {
   });
 
   it('of reports need no LibTorch', () => {
-    expect(loads('report').sort()).toEqual(['errors.ts', 'known', 'report']);
+    expect(loads('report').sort()).toEqual(['errors.ts', 'known', 'printable.ts', 'report']);
   });
 });

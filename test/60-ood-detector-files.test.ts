@@ -227,6 +227,7 @@ describe('names', () => {
       'known/parseDetector.ts',
       'known/table.ts',
       'nearest.ts',
+      'printable.ts',
     ]);
   });
 

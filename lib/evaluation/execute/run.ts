@@ -41,6 +41,8 @@ export interface ManifestProgress {
 }
 
 export interface Context extends RunManifestOptions {
+  /** Is told of a failure when it happens. */
+  readonly failed?: ((message: string) => void) | undefined;
   readonly device: Device;
   readonly products: Products;
   readonly images: ImageSets;
@@ -192,13 +194,13 @@ export class Run {
 
   /** Does it, or notes why it couldn't be done. @throws ERR_ABORTED */
   async #attempt(job: Job, work: () => Promise<void>): Promise<void> {
-    const { signal, log } = this.context;
+    const { signal, failed } = this.context;
     try {
       if (!signal?.aborted) await work();
     } catch (error) {
       if (!signal?.aborted) {
         this.ledger.fail(job, error);
-        log?.(`${job.id} failed: ${(error as Error).message}`);
+        failed?.(`${job.id} failed: ${(error as Error).message}`);
       }
     }
     if (signal?.aborted)
