@@ -128,7 +128,7 @@ withPython('parametrizations equal PyTorch', () => {
 
 class Symmetric extends nn.Module {
   override forward(x: Tensor): Tensor {
-    return x.triu().add(x.triu(1).mT());
+    return x.triu().add(x.triu(1).mT);
   }
   rightInverse(x: Tensor): Tensor {
     return x.triu();
@@ -146,7 +146,7 @@ describe('parametrize', () => {
     const { weight } = layer;
     expect(parametrize.isParametrized(layer)).toBe(false);
     parametrize.registerParametrization(layer, 'weight', new Symmetric());
-    expect(torch.equal(layer.weight, layer.weight.mT())).toBe(true);
+    expect(torch.equal(layer.weight, layer.weight.mT)).toBe(true);
     expect([...layer.namedParameters()]).toEqual([['parametrizations.weight.original', weight]]); // an optimizer keeps it
     layer.weight = torch.eye(3).mul(4) as nn.Parameter;
     expect(layer.weight.tolist()).toEqual([
@@ -165,14 +165,14 @@ describe('parametrize', () => {
     expect(layer.weight).toBe(weight);
     expect(weight.diagonal().tolist()).toEqual([8, 8, 8]);
     expect([...layer.stateDict().keys()]).toEqual(['weight']);
-    expect([weight.requiresGrad, weight.isLeaf()]).toEqual([true, true]);
+    expect([weight.requiresGrad, weight.isLeaf]).toEqual([true, true]);
   });
 
   it('refuses fields that hold no parameter, changed shapes, and what is not there', () => {
     const layer = new nn.Linear(3, 2);
     class Wrong extends nn.Module {
       override forward(x: Tensor): Tensor {
-        return x.mT();
+        return x.mT;
       }
     }
     expect(() => parametrize.registerParametrization(layer, 'inFeatures', new Doubled())).toThrow(code('ERR_ARGUMENT'));

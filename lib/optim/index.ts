@@ -1,8 +1,8 @@
 // `optim`: optimizers, learning-rate schedules and averaged models, as `torch.optim`.
 
 export type { OptimizerName, OptimizerRow, SettingsOf } from '../known/optimizers.js';
-export type { ScheduleName } from '../known/schedules.js';
 export type { Setting } from '../known/optimSettings.js';
+export type { ScheduleName } from '../known/schedules.js';
 export { Adadelta, type AdadeltaOptions } from './adadelta.js';
 export { Adafactor, type AdafactorOptions } from './adafactor.js';
 export { Adagrad, type AdagradOptions } from './adagrad.js';

@@ -155,7 +155,7 @@ export function checkedParams(given: Iterable<MaybeNamed> | Tensor, taken: Reado
   const seen = new Set(taken);
   for (const param of params) {
     if (!(param instanceof Tensor)) throw expected('Parameters', 'params', param);
-    if (!param.isLeaf())
+    if (!param.isLeaf)
       throw new IsotorchError(
         'ERR_ARGUMENT',
         `Expected Parameters but received the result of an operator, ${param}: it is computed anew each time`,

@@ -4,8 +4,8 @@
 
 import { expected } from '../errors.js';
 import { type OptimizerName, optimizerNamed, optimizers, type SettingsOf } from '../known/optimizers.js';
-import { type ScheduleName, type ScheduleSettingsOf, scheduleNamed, schedules } from '../known/schedules.js';
 import { checkedSettings } from '../known/optimSettings.js';
+import { type ScheduleName, type ScheduleSettingsOf, scheduleNamed, schedules } from '../known/schedules.js';
 
 /** An optimizer whose steps need nothing but gradients. */
 export type RecipeOptimizer = Exclude<OptimizerName, 'LBFGS'>;

@@ -1,6 +1,7 @@
 // A module's forward with other tensors than its own (`torch.func.functional_call`): for gradients of gradients of training
 // steps, ensembles, and the like.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { Buffer, Parameter, Tensor } from '../../tensor/index.js';
 import type { AnyModule, Module } from '../module.js';
@@ -26,7 +27,7 @@ export function functionalCall<Output, Inputs extends unknown[]>(
   tensors: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
   ...args: Inputs
 ): Output {
-  const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors as Record<string, Tensor>);
+  const entries = types.isMap(tensors) ? [...tensors] : Object.entries(tensors as Record<string, Tensor>);
   const replaced = entries.map(([path, tensor]) => {
     if (!(tensor instanceof Tensor)) throw expected('a Tensor', path, tensor);
     const dot = path.lastIndexOf('.');

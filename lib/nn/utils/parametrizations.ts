@@ -81,7 +81,7 @@ class SpectralNorm extends Module {
     torch.noGrad(() => {
       for (let step = 0; step < steps; step++) {
         this.#u!.copy_(normalize(matrix.mv(this.#v!), { dim: 0, eps: this.eps }));
-        this.#v!.copy_(normalize(matrix.mH().mv(this.#u!), { dim: 0, eps: this.eps }));
+        this.#v!.copy_(normalize(matrix.mH.mv(this.#u!), { dim: 0, eps: this.eps }));
       }
     });
   }
@@ -150,7 +150,7 @@ class Orthogonal extends Module {
 
   override forward(stored: Tensor): Tensor {
     const turned = flipped(stored);
-    const x = turned ? stored.mT() : stored;
+    const x = turned ? stored.mT : stored;
     const [rows, columns] = x.shape.slice(-2) as [number, number];
     let q: Tensor;
     if (this.orthogonalMap === 'householder') {
@@ -163,7 +163,7 @@ class Orthogonal extends Module {
         const zeros = lower.newZeros([rows, rows - columns]).expand([...x.shape.slice(0, -2), -1, -1]);
         lower = torch.cat([lower, zeros], -1);
       }
-      const skew = lower.sub(lower.mH());
+      const skew = lower.sub(lower.mH);
       if (this.orthogonalMap === 'matrix_exp') q = torch.matrixExp(skew);
       else {
         const identity = torch.eye(rows, { dtype: skew.dtype, device: skew.device });
@@ -172,13 +172,13 @@ class Orthogonal extends Module {
       if (rows !== columns) q = q.narrow(-1, 0, columns);
     }
     if (this.base !== null) q = this.base.matmul(q);
-    return turned ? q.mT() : q;
+    return turned ? q.mT : q;
   }
 
   rightInverse(value: Tensor): Tensor {
     return torch.noGrad(() => {
       const turned = flipped(value);
-      const q = turned ? value.mT() : value;
+      const q = turned ? value.mT : value;
       const [rows, columns] = q.shape.slice(-2) as [number, number];
       if (!this.useTrivialization) {
         if (this.orthogonalMap !== 'householder')
@@ -190,7 +190,7 @@ class Orthogonal extends Module {
         const diagonal = a.diagonal(0, -2, -1);
         diagonal.sign_();
         diagonal.copy_(torch.where(tau.eq(0), diagonal.neg(), diagonal));
-        return turned ? a.mT() : a;
+        return turned ? a.mT : a;
       }
       const square =
         rows === columns
@@ -214,7 +214,7 @@ function isOrthogonal(q: Tensor): boolean {
   const identity = torch.eye(columns, { dtype: q.dtype, device: q.device });
   const epsilon = q.dtype === 'float64' || q.dtype === 'complex128' ? 2 ** -52 : 2 ** -23;
   return torch.allclose(
-    q.mH().matmul(q),
+    q.mH.matmul(q),
     identity.expand([...q.shape.slice(0, -2), columns, columns]),
     1e-5,
     10 * rows * epsilon,

@@ -139,7 +139,7 @@ export function registerParametrization<M extends AnyModule>(
   return module;
 }
 
-function checkKept(before: { shape: number[]; dtype: string }, after: Tensor, name: string): void {
+function checkKept(before: { shape: readonly number[]; dtype: string }, after: Tensor, name: string): void {
   if (after.shape.join() !== before.shape.join())
     throw expected(
       `a parametrization that keeps the shape [${before.shape.join(', ')}] (or unsafe: true)`,

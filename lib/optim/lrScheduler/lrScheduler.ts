@@ -3,6 +3,7 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { field, fieldsOf } from '../../fields.js';
+import { checkedSettings, inRange } from '../../known/optimSettings.js';
 import {
   type ScheduleName,
   type ScheduleOptionsOf,
@@ -13,7 +14,6 @@ import {
   scheduleWithState,
   stateKeys,
 } from '../../known/schedules.js';
-import { checkedSettings, inRange } from '../../known/optimSettings.js';
 import type { ParamGroup } from '../paramGroup.js';
 
 /** An optimizer, as far as a schedule needs one. */
