@@ -170,7 +170,8 @@ export interface NativeModule {
   beginAutocast(device: string, dtype: string | null, enabled: boolean, cacheEnabled: boolean): void;
   endAutocast(): void;
 
-  signature(inputs: Float64Array): string;
+  /** `midGraph`: whether recorded operators may lead to the inputs; else that is refused. */
+  signature(inputs: Float64Array, midGraph: boolean): string;
   beginRecording(inputs: Float64Array): void;
   pauseRecording(paused: boolean): void;
   abortRecording(): void;
@@ -191,6 +192,30 @@ export interface NativeModule {
   sendRun(run: number): Promise<Float64Array>;
   endRun(run: number, cancel: boolean): void;
   describeRecord(record: number): NativeRecord;
+
+  /** Records what follows apart from a recording around it. */
+  beginFunction(inputs: Float64Array): void;
+  abortFunction(): void;
+  /** The record's number; 0 among the results is one that is not there. */
+  endFunction(results: Float64Array): number;
+  /** Handles of the outputs. `backward` 0: none; `first`: what the forward gave while it was recorded. */
+  applyFunction(
+    name: string,
+    forward: number,
+    backward: number,
+    outputs: number,
+    inputs: Float64Array,
+    first: Float64Array | null,
+  ): Float64Array;
+  /** What is asked for each hook that autograd calls; gives [record or 0, …gradients], or nothing to leave them. */
+  setHookRunner(run: (hook: number, gradients: Float64Array, recording: boolean) => Float64Array | undefined): void;
+  /** Its place among the tensor's hooks. */
+  addHook(tensor: Handle, hook: number): number;
+  removeHook(hook: number, tensor: Handle, place: number): void;
+  /** Hooks that nothing can call any more, told once. */
+  droppedHooks(): number[];
+  /** The same tensors, whose gradients come together by way of the hook. */
+  gate(tensors: Float64Array, hook: number): Float64Array;
 
   beginFeed(
     sources: Float64Array,

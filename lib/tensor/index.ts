@@ -3,9 +3,12 @@ export { type CapturedStep, type CaptureOptions, capture } from './capture/captu
 export type { RecordSummary } from './capture/record.js';
 export type { RepeatOptions } from './capture/repeat.js';
 export type { TensorTree } from './capture/tree.js';
+export type { CustomFunction, FunctionContext } from './customFunction.js';
 export * from './dtype.js';
 export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
+export type { GradcheckOptions } from './gradcheck.js';
+export { type GradientHook, gateGradients, type HookHandle } from './gradientHooks.js';
 export { type Index, Slice, type SliceText, slice } from './indexing/slice.js';
 export type { ToOptions } from './members/conversion.js';
 export { Generator } from './random.js';

@@ -5,8 +5,10 @@ import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
+import { dependsOn } from './capture/recording.js';
 import type { ComposedMethods } from './composed/index.js';
 import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
+import { type GradientHook, type HookHandle, hooksNow, registerHook } from './gradientHooks.js';
 import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
 import { depth } from './scope.js';
 
@@ -177,6 +179,7 @@ export class Tensor {
     if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor))
       throw expected('a Tensor', 'gradient', gradient);
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    dependsOn(hooksNow);
     native.backward(
       Float64Array.of(this.handle),
       Float64Array.of(gradient?.handle ?? 0),
@@ -184,6 +187,17 @@ export class Tensor {
       createGraph,
       Float64Array.from(inputs, (tensor) => tensor.handle),
     );
+  }
+
+  /**
+   * Calls `hook` with this tensor's gradient when backward() has computed it; what it gives, if anything, takes the
+   * gradient's place (`Tensor.register_hook`). In a captured step it is recorded too, and may then not read values; hooks on
+   * parameters that come or go let the step record anew.
+   * @throws ERR_AUTOGRAD for a tensor that requires no gradient; ERR_CAPTURE within a step for a tensor from outside of it
+   * @example const handle = x.registerHook((gradient) => gradient.clamp(-1, 1)); …; handle.remove();
+   */
+  registerHook(hook: GradientHook): HookHandle {
+    return registerHook(this, hook);
   }
 
   /** Takes it out of every tidy scope: it lives until dispose() or until nothing refers to it. Returns itself. */

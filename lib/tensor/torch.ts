@@ -7,8 +7,10 @@ import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 import { backends } from './backends.js';
 import { composedFunctions } from './composed/index.js';
+import { customFunction } from './customFunction.js';
 import type { Device } from './dtype.js';
 import { fromBuffer, tensor } from './factory.js';
+import { gradcheck, gradgradcheck } from './gradcheck.js';
 import { installOperators, type OperatorNamespace, ops } from './operators.js';
 import { Generator, getRngState, manualSeed, setRngState } from './random.js';
 import { memory, tidy } from './scope.js';
@@ -31,7 +33,7 @@ const own = {
   isGradEnabled,
   tidy,
   memory,
-  autograd: { grad },
+  autograd: { grad, customFunction, gradcheck, gradgradcheck },
   autocast,
   backends,
 

@@ -130,6 +130,8 @@ void ForeignInstruction::Run(Frame& frame) const {
   for (size_t i = 0; i < made.size(); i++) frame.Put(results[i], std::move(made[i]));
 }
 
+void HookInstruction::Run(Frame& frame) const { AddHook(frame.Take(uses[0]), hook); }
+
 void BackwardInstruction::Run(Frame& frame) const {
   auto from = TakeAll(frame, uses, 0, tensors);
   auto gradients = TakeAll(frame, uses, tensors, tensors);

@@ -1,0 +1,155 @@
+// Kinds of settings of optimizers and schedules: what one usually is, and the check that every value of it must pass, whether a
+// program, a recipe or a file brought it. No LibTorch is needed to read them.
+
+import { expected } from '../errors.js';
+
+export interface Setting<T> {
+  /** What it is where nothing else is said. */
+  readonly usual: T;
+  /** Gives the value back, or throws ERR_ARGUMENT that names what was expected. */
+  check(value: unknown, name: string): T;
+}
+
+interface Range {
+  /** The least value. @default 0 */
+  least?: number;
+  /** Every value is above this one. */
+  above?: number;
+  /** Every value is below this one. */
+  below?: number;
+  /** The greatest value. */
+  most?: number;
+}
+
+function inWords({ least = 0, above, below, most }: Range): string {
+  const from =
+    above === undefined ? (least === Number.NEGATIVE_INFINITY ? '' : `of ${least} or more`) : `above ${above}`;
+  const to = below === undefined ? (most === undefined ? '' : `of ${most} or less`) : `below ${below}`;
+  return ['a finite number', [from, to].filter(Boolean).join(' and ')].filter(Boolean).join(' ');
+}
+
+/** @throws ERR_ARGUMENT unless it is a finite number in the range. */
+export function inRange(value: unknown, name: string, range: Range = {}): number {
+  const { least = 0, above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = range;
+  const { most = Number.POSITIVE_INFINITY } = range;
+  const floor = range.above === undefined ? least : Number.NEGATIVE_INFINITY;
+  if (typeof value !== 'number' || !Number.isFinite(value) || !(value >= floor && value <= most))
+    throw expected(inWords(range), name, value);
+  if (!(value > above && value < below)) throw expected(inWords(range), name, value);
+  return value;
+}
+
+export const number = (usual: number, range?: Range): Setting<number> => ({
+  usual,
+  check: (value, name) => inRange(value, name, range),
+});
+
+/** A whole number. */
+export const whole = (usual: number, least = 1): Setting<number> => ({
+  usual,
+  check(value, name) {
+    if (!Number.isSafeInteger(value) || (value as number) < least)
+      throw expected(`a whole number of ${least} or more`, name, value);
+    return value as number;
+  },
+});
+
+export const flag = (usual: boolean): Setting<boolean> => ({
+  usual,
+  check(value, name) {
+    if (typeof value !== 'boolean') throw expected('a boolean', name, value);
+    return value;
+  },
+});
+
+/** What PyTorch has and isotorch has not: false for good. */
+export const off: Setting<boolean> = {
+  usual: false,
+  check(value, name) {
+    if (value !== false) throw expected('false, since that is not supported,', name, value);
+    return value;
+  },
+};
+
+/** What may also be left to the one who reads it: null. */
+export const optional = <T>({ check }: Setting<T>): Setting<T | null> => ({
+  usual: null,
+  check: (value, name) => (value === null ? null : check(value, name)),
+});
+
+export const choice = <T extends string>(usual: T, ...others: readonly T[]): Setting<T> => ({
+  usual,
+  check(value, name) {
+    const known: readonly unknown[] = [usual, ...others];
+    if (!known.includes(value)) throw expected(`one of ${known.join(', ')}`, name, value);
+    return value as T;
+  },
+});
+
+/** Several values, each with a kind of its own. They are frozen: change them by giving new ones. */
+export function tuple<T extends readonly unknown[]>(...kinds: { [K in keyof T]: Setting<T[K]> }): Setting<Readonly<T>> {
+  return {
+    usual: Object.freeze(kinds.map(({ usual }) => usual)) as unknown as Readonly<T>,
+    check(value, name) {
+      if (!Array.isArray(value) || value.length !== kinds.length) throw expected(`${kinds.length} values`, name, value);
+      const checked = kinds.map((kind, i) => kind.check(value[i], `${name}[${i}]`));
+      return Object.freeze(checked) as unknown as Readonly<T>;
+    },
+  };
+}
+
+/** What has no default: it must be said. */
+export interface Needed<T> extends Setting<T> {
+  readonly isNeeded: true;
+}
+export const needed = <T>({ check }: Setting<T>): Needed<T> => ({ usual: undefined as never, check, isNeeded: true });
+
+/** One value for all groups of parameters, or a list with one for each. */
+export const perGroup = <T>({ usual, check }: Setting<T>): Setting<T | readonly T[]> => ({
+  usual,
+  check: (value, name) =>
+    Array.isArray(value) ? value.map((item, i) => check(item, `${name}[${i}]`)) : check(value, name),
+});
+
+export const list = <T>({ check }: Setting<T>, what: string): Setting<readonly T[]> => ({
+  usual: [],
+  check(value, name) {
+    if (!Array.isArray(value)) throw expected(what, name, value);
+    return value.map((item, i) => check(item, `${name}[${i}]`));
+  },
+});
+
+export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** The values of a table's settings, after defaults. */
+export type ValuesOf<T extends SettingTable> = {
+  -readonly [K in keyof T]: T[K] extends Setting<infer V> ? V : never;
+};
+
+type NeededKeys<T extends SettingTable> = { [K in keyof T]: T[K] extends Needed<unknown> ? K : never }[keyof T];
+
+/** What one gives for them: those with a default may be left out. */
+export type GivenFor<T extends SettingTable> = Pick<ValuesOf<T>, NeededKeys<T>> &
+  Partial<Omit<ValuesOf<T>, NeededKeys<T>>>;
+
+/**
+ * All settings of a table: those that are given, checked, and the usual ones.
+ * @param owner of whom they are, for messages
+ * @throws ERR_ARGUMENT for one that is not in the table, is out of its range, or is needed and missing
+ */
+export function checkedSettings(owner: string, table: SettingTable, given: object): Record<string, unknown> {
+  if (typeof given !== 'object' || given === null)
+    throw expected(`an object of settings of ${owner}`, 'options', given);
+  const values = given as Record<string, unknown>;
+  for (const [key, value] of Object.entries(values))
+    if (!(key in table) && value !== undefined)
+      throw expected(`settings of ${owner}, which are ${Object.keys(table).join(', ')},`, 'options', key);
+  const entries = Object.entries(table).map(([key, setting]): [string, unknown] => {
+    const value = values[key];
+    return [key, value === undefined && !('isNeeded' in setting) ? setting.usual : setting.check(value, key)];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** `weightDecay` → `weight_decay`: the name that a setting or a tensor of state has in PyTorch. */
+export const snakeCase = (name: string): string => name.replace(/(?<!^)[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
