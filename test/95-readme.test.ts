@@ -50,6 +50,10 @@ it("the tensors' example reads and writes by index", () => {
   ]);
 });
 
+it('tensors print as the document shows', () => {
+  expect(output('docs/printing.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/printing.md'))![1]!);
+});
+
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });

@@ -3,6 +3,7 @@
 
 import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { readStorage, type Tensor } from '../tensor/index.js';
@@ -31,14 +32,39 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** A path, or a `file:` URL. */
+export type PathInput = string | URL;
+/** What is read from: a file, or its bytes. */
+export type FileInput = PathInput | Uint8Array | ArrayBuffer;
+
+/**
+ * The path that is meant.
+ * @throws ERR_ARGUMENT for URLs that are none of files, and for anything else.
+ */
+export function pathOf(path: unknown, name: string, what = 'a path'): string {
+  if (typeof path === 'string' && path !== '') return path;
+  if (!isUrl(path)) throw expected(what, name, path);
+  try {
+    return fileURLToPath(path.href);
+  } catch {
+    throw expected('a file: URL; others are to be fetched first', name, path.href);
+  }
+}
+
+/** Bytes rather than a file: what can't be mapped. */
+export const areBytes = (file: unknown): boolean => types.isUint8Array(file) || types.isAnyArrayBuffer(file);
+
+/** Of any realm. */
+const isUrl = (value: unknown): value is URL => Object.prototype.toString.call(value) === '[object URL]';
+
 /**
  * Opens a path, or wraps bytes without a copy.
  * @throws ERR_FILE if the path is missing, unreadable or not a regular file; ERR_ARGUMENT for anything else.
  */
-export async function openSource(file: string | Uint8Array): Promise<ByteSource> {
+export async function openSource(file: FileInput): Promise<ByteSource> {
   if (types.isUint8Array(file)) return new BufferSource(file);
-  if (typeof file !== 'string' || file === '') throw expected('a path or a Uint8Array', 'file', file);
-  return await FileSource.open(file);
+  if (types.isAnyArrayBuffer(file)) return new BufferSource(new Uint8Array(file));
+  return await FileSource.open(pathOf(file, 'file', 'a path or a Uint8Array'));
 }
 
 /** A range of a source as a source of its own. Closing it closes nothing. */

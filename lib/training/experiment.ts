@@ -2,10 +2,7 @@
 // and modules, the rest is `fit`. The run directory's config.json holds the names, so that an evaluation, today or in a year,
 // rebuilds the same network.
 
-import { types } from 'node:util';
-import { formatOf } from '../checkpoint/formats.js';
-import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
-import { openSource } from '../checkpoint/source.js';
+import { weights } from '../checkpoint/index.js';
 import { augmentations } from '../data/augment.js';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
@@ -137,14 +134,8 @@ export function makeModel(
   return made.to({ device, memoryFormat: 'channels_last' });
 }
 
-/** A state dict, at the top of the file or where PyTorch's users put it. */
+/** The state dict of a checkpoint, wherever it stands in it. Keys are as they are in the file. */
 export async function readWeights(path: string): Promise<StateSource> {
-  const source = await openSource(path);
-  const format = await formatOf(source).finally(() => source.close());
-  if (format === 'safetensors') return await loadSafetensors(path);
-  const content = await loadTorch(path);
-  if (types.isMap(content))
-    for (const key of ['state_dict', 'model_state_dict', 'model'])
-      if (types.isMap(content.get(key))) return content.get(key) as StateSource;
-  return content as StateSource;
+  const { state } = await weights(path, { prefixes: [] });
+  return state;
 }

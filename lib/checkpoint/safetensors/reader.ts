@@ -5,9 +5,10 @@ import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { SavedDType } from '../dtypes.js';
+import { expectKind } from '../formats.js';
 import { inLanes } from '../lanes.js';
 import { MappedFile } from '../mapped.js';
-import { type ByteSource, openSource } from '../source.js';
+import { areBytes, type ByteSource, type FileInput, openSource } from '../source.js';
 import { directBytes } from '../tensors.js';
 import { inTurns, sorted, Turns } from '../turns.js';
 import { chunksOf, readAhead } from './chunks.js';
@@ -52,41 +53,20 @@ export class SafetensorsDict extends Map<string, Tensor> {
 }
 
 /**
- * Reads a safetensors file (`safetensors.torch.load_file`).
- *
- * @param file a path, or the file's bytes
- * @returns a Map of tensors that `module.loadStateDict` takes, with `metadata`
- * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it breaks any rule of the format, naming it; ERR_DTYPE for
- *   dtypes below a byte (F4, F6); ERR_ARGUMENT for `keys` that it doesn't have, and for `mmap` of bytes.
- * @example net.loadStateDict(await loadSafetensors('model.safetensors'));
- */
-export async function loadSafetensors(
-  file: string | Uint8Array,
-  options: LoadSafetensorsOptions = {},
-): Promise<SafetensorsDict> {
-  const opened = await openSafetensors(file, options);
-  try {
-    return await opened.load(options.keys, options);
-  } finally {
-    await opened.close();
-  }
-}
-
-/**
  * Opens a safetensors file (`safetensors.safe_open`): its header is read and checked, its tensors when you ask for them.
  *
- * @throws as `loadSafetensors`
+ * @throws as `loadSafetensors`; ERR_FORMAT for the index of a checkpoint in several files, which has no header
  * @example
  * await using file = await openSafetensors('model.safetensors');
  * for (const key of file.keys) console.log(key, file.info(key).shape);
  * const embedding = await file.get('embedding.weight'); // reads the bytes of this one
  */
 export async function openSafetensors(
-  file: string | Uint8Array,
+  file: FileInput,
   { mmap = false }: OpenSafetensorsOptions = {},
 ): Promise<SafetensorsFile> {
   if (typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
-  if (mmap && typeof file !== 'string') throw expected('a path, since only files can be mapped,', 'file', file);
+  if (mmap && areBytes(file)) throw expected('a path, since only files can be mapped,', 'file', file);
   return await SafetensorsFile.from(await openSource(file), mmap);
 }
 
@@ -102,6 +82,7 @@ export class SafetensorsFile implements AsyncDisposable {
   /** Takes the source over: it is closed here, or when this fails. */
   static async from(source: ByteSource, mmap = false): Promise<SafetensorsFile> {
     try {
+      await expectKind(source, 'a safetensors file', 'safetensors');
       const header = await readHeader(source);
       // Its size was checked against the header; LibTorch refuses files that have become shorter since.
       return new SafetensorsFile(source, header, mmap ? MappedFile.open(source) : undefined);

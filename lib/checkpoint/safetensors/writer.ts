@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
+import type { PathInput } from '../source.js';
 import { directBytes } from '../tensors.js';
 import { valueBytes } from '../valueBytes.js';
 import { type Stored, storedFor } from './dtypes.js';
@@ -45,7 +46,7 @@ interface Planned {
  * @example await saveSafetensors('model.safetensors', model.stateDict(), { metadata: { format: 'pt' } });
  */
 export async function saveSafetensors(
-  path: string,
+  path: PathInput,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
   { metadata, shared = 'refuse' }: SaveSafetensorsOptions = {},
 ): Promise<void> {
