@@ -10,7 +10,7 @@ import { ZipWriter } from '../lib/checkpoint/zip/writer.js';
 import type { Tensor } from '../lib/tensor/index.js';
 import { archive, bytes, MemorySink, text } from './support/checkpoints.js';
 import { stored, stream } from './support/oldCheckpoints.js';
-import { failure, program } from './support/pickles.js';
+import { program } from './support/pickles.js';
 import { longestTurn } from './support/turns.js';
 
 /** A state dict of so many tensors [2], each on a storage of its own. */
@@ -39,8 +39,8 @@ describe('parsing', () => {
     // Twice: once for what will be asked for again, once to read.
     expect(count(program('](', 'N'.repeat(200_000), 'e'))).toBeGreaterThan(150);
     const pairs = Array.from({ length: 100_000 }, (_, i) => bytes('M', Buffer.of(i & 255, (i >> 8) & 255), 'N'));
-    const dict = program('}(', ...pairs, 'u');
-    const steps = program('}(', ...pairs, op.TUPLE, '0');
+    const dict = program('}(', Buffer.concat(pairs), 'u');
+    const steps = program('}(', Buffer.concat(pairs), op.TUPLE, '0');
     expect(count(dict) - count(steps)).toBeGreaterThan(40);
   });
 
@@ -49,14 +49,13 @@ describe('parsing', () => {
     const numbers = Array.from({ length: 100_000 }, (_, i) =>
       bytes('Nr', Buffer.of(i & 255, (i >> 8) & 255, i >> 16, 0), '0'),
     );
-    expect(unpickle(program(...numbers, 'N'), { where: 'test', memory: 100_000 })).toBe(null);
+    expect(unpickle(program(Buffer.concat(numbers), 'N'), { where: 'test', memory: 100_000 })).toBe(null);
   });
 
   it('of twenty thousand tensors takes less than half a kilobyte each', () => {
     const { object } = manyTensors(20_000);
     const state = unpickle(object, { where: 'test', memory: 20_000 * 480 }) as Map<string, TensorRef>;
     expect(state.size).toBe(20_000);
-    expect(failure(object).length).toBeGreaterThan(0);
   });
 });
 
@@ -69,7 +68,7 @@ describe('a checkpoint of a hundred thousand tensors', () => {
       return stored(Uint8Array.from(floats), 4);
     });
     const { result, longest } = await longestTurn(() =>
-      loadTorch<Map<string, Tensor>>(stream(object, keys, ...storages)),
+      loadTorch<Map<string, Tensor>>(stream(object, keys, Buffer.concat(storages))),
     );
     expect(result.size).toBe(100_000);
     for (const i of [0, 4096, 99_999]) expect(result.get(`embeddings.${i}.weight`)?.tolist()).toEqual([i, 0]);
@@ -102,12 +101,12 @@ describe('a packed pickle', () => {
   }
 
   it('that unpacks to more than the file may take is refused before it is unpacked', async () => {
-    const bomb = await packed(program('(', '}'.repeat(70 << 20), 't'));
+    const bomb = await packed(program('(', '}'.repeat(60 << 20), 't'));
     expect(bomb.length).toBeLessThan(100_000);
     const before = process.memoryUsage().rss;
     const refusal: Error = await loadTorch<never>(bomb).catch((error) => error);
     expect(refusal).toMatchObject({ code: 'ERR_FORMAT' });
-    expect(refusal.message).toMatch(/bytes that unpack to 73400324, far more than a checkpoint’s would/);
+    expect(refusal.message).toMatch(/bytes that unpack to 62914565, far more than a checkpoint’s would/);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
   });
 
