@@ -88,7 +88,7 @@ describe('loaders and formats', () => {
   const formats: [file: string, said: RegExp, named: RegExp, takes: readonly string[]][] = [
     ['state.pt', /a file of torch\.save/, /loadTorch\(\)/, torchReaders],
     ['stream.pt', /a file of torch\.save/, /loadTorch\(\)/, inspecting],
-    ['tar.pth', /a file of torch\.save/, /loadTorch\(\)/, torchReaders],
+    ['tar.pth', /a tar archive/, /loadTorch\(\)/, torchReaders],
     ['script.pt', /a TorchScript model/, /loadScript\(\)/, ['loadScript', ...inspecting]],
     [
       'exported.pt2',
