@@ -86,6 +86,8 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportSchemas(env, exports);
   ExportAutograd(env, exports);
   ExportCapture(env, exports);
+  ExportFunctions(env, exports);
+  ExportPrinting(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   ExportFeeds(env, exports);

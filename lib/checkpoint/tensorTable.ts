@@ -45,7 +45,7 @@ export class TensorTable implements Disposable {
     const { dtype, layout } = value;
     if (!isSavedDType(dtype)) throw expected('a dtype that PyTorch can save', where(), dtype, 'ERR_DTYPE');
     // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
-    const requiresGrad = value.requiresGrad && value.isLeaf() && !(value instanceof Parameter);
+    const requiresGrad = value.requiresGrad && value.isLeaf && !(value instanceof Parameter);
     if (isNested(value)) return this.nested(value, requiresGrad, where);
     if (layout !== undefined && layout !== 'strided') return this.sparse(value, layout, where);
     if (value.device === 'meta')

@@ -2,15 +2,9 @@
 // records what they do; when hooks come or go, it records anew.
 
 import { expected } from '../errors.js';
-import { capture } from '../tensor/index.js';
+import type { HookHandle } from '../tensor/index.js';
+import { type FullBackwardHook, runWithBackwardHooks } from './backwardHooks.js';
 import type { AnyModule } from './module.js';
-
-/** What registering a hook gives: ends it. */
-export interface HookHandle {
-  /** Removes the hook; a second time does nothing. */
-  remove(): void;
-  [Symbol.dispose](): void;
-}
 
 /** Runs before `forward`; what it gives, if anything, takes the place of the inputs (an array) or of the only one. */
 export type ForwardPreHook<M = AnyModule> = (module: M, inputs: readonly unknown[]) => unknown;
@@ -27,38 +21,44 @@ type Hook = (module: AnyModule, inputs: readonly unknown[], output?: unknown) =>
 interface Entries {
   readonly before: readonly Hook[];
   readonly after: readonly Hook[];
+  readonly backward: readonly Hook[];
 }
 
-const none: Entries = { before: [], after: [] };
+const none: Entries = { before: [], after: [], backward: [] };
 
 /** A module's hooks. */
 export class Hooks {
-  /** Replaced, never changed: a record of a step knows by it whether it still holds. */
-  #entries: Entries = none;
-  readonly #read = () => this.#entries;
+  /** Replaced, never changed, and undefined where there are none: a record of a step knows by it whether it still holds. */
+  entries: Entries | undefined;
 
   add(kind: keyof Entries, hook: unknown, { prepend = false }: HookOptions): HookHandle {
     if (typeof hook !== 'function') throw expected('a function', 'hook', hook);
     const own: Hook = (...args) => hook(...args); // a function of its own: removed is this one, not an equal one
-    const before = this.#entries[kind];
-    this.#entries = { ...this.#entries, [kind]: prepend ? [own, ...before] : [...before, own] };
-    const remove = () => {
-      const left = { ...this.#entries, [kind]: this.#entries[kind].filter((other) => other !== own) };
-      this.#entries = left.before.length + left.after.length === 0 ? none : left;
-    };
+    const entries = this.entries ?? none;
+    this.entries = { ...entries, [kind]: prepend ? [own, ...entries[kind]] : [...entries[kind], own] };
+    const remove = () => this.#remove(kind, own);
     return { remove, [Symbol.dispose]: remove };
+  }
+
+  #remove(kind: keyof Entries, hook: Hook): void {
+    if (this.entries === undefined) return;
+    const left = { ...this.entries, [kind]: this.entries[kind].filter((other) => other !== hook) };
+    this.entries = left.before.length + left.after.length + left.backward.length === 0 ? undefined : left;
   }
 
   /** `forward` of the module with the hooks around it. */
   run(module: AnyModule, forward: (...inputs: unknown[]) => unknown, inputs: unknown[]): unknown {
-    capture.dependsOn(this.#read);
-    const { before, after } = this.#entries;
+    const { before, after, backward } = this.entries ?? none;
     let given = inputs;
     for (const hook of before) {
       const changed = hook(module, given);
       if (changed !== undefined) given = Array.isArray(changed) ? changed : [changed];
     }
-    let output = forward.apply(module, given);
+    const plain = (values: unknown[]) => forward.apply(module, values);
+    let output =
+      backward.length === 0
+        ? plain(given)
+        : runWithBackwardHooks(module, backward as readonly FullBackwardHook<never>[], plain, given);
     for (const hook of after) output = hook(module, given, output) ?? output;
     return output;
   }

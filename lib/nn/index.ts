@@ -19,9 +19,10 @@ export {
   type TransformerMasks,
   type TransformerOptions,
 } from './attention/index.js';
+export type { FullBackwardHook } from './backwardHooks.js';
 export type { Convert } from './convert.js';
 export * as functional from './functional/index.js';
-export type { ForwardHook, ForwardPreHook, HookHandle, HookOptions } from './hooks.js';
+export type { ForwardHook, ForwardPreHook, HookOptions } from './hooks.js';
 export * as init from './init.js';
 export * from './layers/activations.js';
 export {
@@ -84,7 +85,9 @@ export * from './layers/responseNorm.js';
 export { TripletMarginWithDistanceLoss, type TripletMarginWithDistanceOptions } from './layers/tripletDistanceLoss.js';
 export * from './layers/unpooling.js';
 export { type AnyModule, Module } from './module.js';
+export { ModuleDict } from './moduleDict.js';
 export { ModuleList } from './moduleList.js';
+export { ParameterDict, ParameterList } from './parameterContainers.js';
 export {
   type CellOptions,
   GRU,

@@ -4,10 +4,20 @@
 
 import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
-import { Buffer, capture, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import {
+  Buffer,
+  capture,
+  type Device,
+  type DType,
+  type HookHandle,
+  Parameter,
+  type Tensor,
+  tidy,
+} from '../tensor/index.js';
 import { flag } from './arguments.js';
+import type { FullBackwardHook } from './backwardHooks.js';
 import { type Convert, convert } from './convert.js';
-import { type ForwardHook, type ForwardPreHook, type HookHandle, type HookOptions, Hooks } from './hooks.js';
+import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
 import { snakeCase } from './names.js';
 import { block } from './print.js';
 import {
@@ -55,14 +65,18 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   #training = true;
   readonly #readTraining = () => this.#training;
   readonly #registered = new Map<string, Registered>();
-  #hooks: Hooks | undefined;
+  readonly #hooks = new Hooks();
+  readonly #readHooks = () => this.#hooks.entries;
 
   constructor() {
     traceForward(new.target, Module.prototype, hooksOf);
   }
 
   static {
-    hooksOf = (module) => module.#hooks;
+    hooksOf = (module) => {
+      capture.dependsOn(module.#readHooks);
+      return module.#hooks.entries && module.#hooks;
+    };
   }
 
   /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
@@ -104,7 +118,7 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   }
 
   /** Takes back what was registered under a literal name. */
-  protected unregister(name: string): void {
+  unregister(name: string): void {
     this.#registered.delete(name);
   }
 
@@ -330,13 +344,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
    * @example const handle = layer.registerForwardPreHook((_, [x]) => [x.mul(2)]); …; handle.remove();
    */
   registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): HookHandle {
-    this.#hooks ??= new Hooks();
     return this.#hooks.add('before', hook, options);
   }
 
   /** Calls `hook(module, inputs, output)` after each forward; what it gives, if anything, takes the output's place. */
   registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
-    this.#hooks ??= new Hooks();
     return this.#hooks.add('after', hook, options);
   }
 
@@ -347,6 +359,14 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * Calls `hook(module, gradInputs, gradOutputs)` when backward() has come through the module; an array that it gives takes
+   * the place of the inputs' gradients. Captured steps refuse it: use `tensor.registerHook` there.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('backward', hook, options);
   }
 
   // ---- state

@@ -33,9 +33,9 @@ export const indent = (text: string): string => text.replace(/\n(?!$)/g, '\n  ')
 
 /** `Name(settings)` on one line, or with one line for each child. */
 export function block(name: string, extra: string, children: readonly (readonly [string, string])[]): string {
-  if (children.length === 0) return `${name}(${extra})`;
+  if (children.length === 0 && !extra.includes('\n')) return `${name}(${extra})`;
   const lines = children.map(([key, text]) => `(${key}): ${indent(text)}`);
-  if (extra !== '') lines.unshift(extra);
+  if (extra !== '') lines.unshift(...extra.split('\n'));
   return `${name}(\n  ${lines.join('\n  ')}\n)`;
 }
 

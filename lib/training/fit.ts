@@ -12,13 +12,14 @@ import { expected } from '../errors.js';
 import { type Precision, precisions } from '../known/precisions.js';
 import type { PreparedBatch } from '../losses/index.js';
 import { Module } from '../nn/index.js';
-import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
+import type { Optimizer, Schedule } from '../optim/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
 import { hashOf, openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
 import { Pace, type Progress } from './pace.js';
 import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
 import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
+import { optimizerOf, scheduleOf } from './schedule.js';
 import { TrainingState } from './state.js';
 import { Steps } from './steps.js';
 
@@ -53,7 +54,7 @@ export interface FitOptions {
   lr?: number | undefined;
   /** Instead of the recipe's; a schedule goes with it. */
   optimizer?: Optimizer;
-  /** Stepped once an epoch. */
+  /** Stepped once an epoch, with the loss (the validation's if there is one); OneCycleLR and CyclicLR after each step. */
   schedule?: Schedule;
 
   /** How images are normalised. @default the training set's statistics, where it has any; they serve the validation set too */
@@ -125,8 +126,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const config = settingsOf(options, recipe, normalize);
   using run = openRun(options, config);
   torch.manualSeed(seed);
-  const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
-  const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
+  const optimizer = options.optimizer ?? optimizerOf(recipe, model);
+  const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer, steps);
   using meter = new Meter(train.device);
   using sums = new Meter(train.device);
   const loader = train.batches(batchSize, { shuffle: true, seed, augment, ...(normalize && { normalize }) });
@@ -192,7 +193,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
       seconds: pace.seconds,
       imagesPerSecond: train.size / pace.seconds,
     };
-    schedule?.step();
+    if (!schedule?.isPerStep) schedule?.step(validated?.loss ?? trained.loss);
     state.nextEpoch();
     records.push(record);
     if (run) await saveEpoch(run, record);
@@ -207,7 +208,9 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     pace.begin(state.step * batchSize);
     const picks = loader.picks({ epoch: state.epoch, from: state.step });
     while (state.step < steps && !signal?.aborted) {
-      const count = await trainStep.take(picks, Math.min(pace.stepsIn(interval / 1000), steps - state.step), signal);
+      const most = schedule?.isPerStep ? 1 : Math.min(pace.stepsIn(interval / 1000), steps - state.step);
+      const count = await trainStep.take(picks, most, signal);
+      if (schedule?.isPerStep && count > 0) schedule.step();
       state.step += count;
       pace.stepped(count);
       await pace.report('train', state.epoch, state.step, steps, meter);
@@ -249,10 +252,4 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     await saveTorch(path, weights);
     for (const tensor of weights.values()) tensor.dispose();
   }
-}
-
-function scheduleOf({ epochs, schedule }: Recipe, optimizer: Optimizer): Schedule | undefined {
-  if (schedule.name === 'constant') return undefined;
-  if (schedule.name === 'cosine') return cosine(optimizer, { epochs, minLr: schedule.minLr });
-  return multiStep(optimizer, { milestones: schedule.milestones, gamma: schedule.gamma });
 }

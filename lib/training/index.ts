@@ -13,12 +13,12 @@ export { type Criterion, type FitOptions, type FitResult, fit } from './fit.js';
 export { type Guarded, type OpenGuardOptions, openGuard } from './guard.js';
 export type { Progress } from './pace.js';
 export {
+  type OptimizerSettings,
   type Recipe,
   type RecipeChanges,
   type RecipeName,
   recipes,
   resolveRecipe,
   type ScheduleSettings,
-  type SgdSettings,
 } from './recipes.js';
 export { type EpochRecord, RunDirectory } from './runDirectory.js';

@@ -33,7 +33,8 @@ std::vector<Handle> Joined(std::initializer_list<const std::vector<Handle>*> lis
 
 }  // namespace
 
-Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs) : handles_(handles) {
+Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs, const Recorder* outer)
+    : handles_(handles), outer_(outer) {
   record_->inputs = inputs.size();
   for (Handle handle : inputs) {
     NewPlace(handle);
@@ -74,6 +75,13 @@ Place Recorder::PlaceOf(Handle handle) {
   auto found = place_of_.find(handle);
   if (found != place_of_.end()) return found->second;
   const at::Tensor& tensor = handles_.Get(handle);
+  for (const Recorder* outer = outer_; outer; outer = outer->outer_) {
+    if (outer->Holds(handle))
+      throw Misuse("ERR_CAPTURE",
+                   "The function uses a tensor of shape " + c10::str(tensor.sizes()) +
+                       " that belongs to the step around it and is none of its arguments: later runs would not see "
+                       "another one. Give it as an argument, or save it for backward");
+  }
   if (tensor.requires_grad() && !tensor.is_leaf())
     throw Misuse("ERR_CAPTURE",
                  "The step uses a tensor of shape " + c10::str(tensor.sizes()) +
@@ -119,6 +127,11 @@ bool Recorder::Made(Handle handle) const {
   return found != place_of_.end() && found->second >= static_cast<Place>(record_->inputs);
 }
 
+bool Recorder::Holds(Handle handle) const {
+  auto found = place_of_.find(handle);
+  return found != place_of_.end() && found->second >= 0;
+}
+
 void Recorder::Written(const at::Tensor& tensor) {
   const void* storage = StorageOf(tensor);
   if (storage == nullptr) return;
@@ -126,7 +139,10 @@ void Recorder::Written(const at::Tensor& tensor) {
   for (at::Tensor& constant : foldable_) {  // what is computed of it from now on is no constant
     if (StorageOf(constant) == storage) constant = at::Tensor();
   }
-  if (input_storages_.count(storage)) record_->no_graph.push_back("it writes into an input");
+  if (input_storages_.count(storage)) {
+    record_->writes_inputs = true;
+    record_->no_graph.push_back("it writes into an input");
+  }
 }
 
 void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
@@ -192,6 +208,33 @@ void Recorder::Foreign(std::string name, std::function<std::vector<at::Tensor>(s
   for (Handle handle : state) Written(handles_.Get(handle));
   record_->no_graph.push_back("it calls a " + foreign->name);
   Add(std::move(foreign), Joined({&given, &state}), results);
+}
+
+void Recorder::Function(c10::intrusive_ptr<RecordedFunction> function, const std::vector<Handle>& given,
+                        const std::vector<Handle>& results) {
+  auto call = std::make_unique<ForeignInstruction>();
+  call->name = function->name;
+  std::vector<Handle> state;  // the step depends on what its functions take from outside
+  for (const auto* record : {function->forward.get(), function->backward.get()}) {
+    if (record == nullptr) continue;
+    record_->random = record_->random || record->random;
+    record_->no_graph.insert(record_->no_graph.end(), record->no_graph.begin(), record->no_graph.end());
+    for (const Outside& outside : record->outside_facts) {
+      if (outside.handle == 0) continue;
+      state.push_back(outside.handle);
+      auto touched = record->touched.find(StorageOf(handles_.Get(outside.handle)));
+      if (touched != record->touched.end() && touched->second) Written(handles_.Get(outside.handle));
+    }
+  }
+  call->state = state.size();
+  call->call = [function](std::vector<at::Tensor> inputs) { return function->Apply(std::move(inputs)); };
+  Add(std::move(call), Joined({&given, &state}), results);
+}
+
+void Recorder::Hook(Handle tensor, c10::intrusive_ptr<GradientHook> hook) {
+  auto add = std::make_unique<HookInstruction>();
+  add->hook = std::move(hook);
+  Add(std::move(add), {tensor}, {});
 }
 
 void Recorder::Constant(Handle result) {
@@ -348,7 +391,7 @@ std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   std::unordered_set<Handle> given(outputs.begin(), outputs.end());
   for (Handle handle : outputs) {
     record_->outputs.push_back({PlaceOf(handle)});
-    kept.insert(StorageOf(handles_.Get(handle)));
+    if (handle != 0) kept.insert(StorageOf(handles_.Get(handle)));
   }
   for (const auto& [handle, place] : place_of_) {
     if (!Made(handle) || given.count(handle) || !handles_.Alive(handle)) continue;

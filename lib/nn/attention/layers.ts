@@ -2,12 +2,13 @@
 // residual connection and layer normalisation after it (as published) or before it (`normFirst`).
 
 import { expected } from '../../errors.js';
-import { type Tensor, torch } from '../../tensor/index.js';
+import type { Tensor } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, wholeNumber } from '../arguments.js';
 import { Dropout } from '../layers/dropout.js';
 import { LayerNorm } from '../layers/layerNorm.js';
 import { Linear } from '../layers/linear.js';
 import { type AnyModule, Module } from '../module.js';
+import { undrawn } from '../undrawn.js';
 import { MultiheadAttention } from './multiheadAttention.js';
 
 /** Between the two products of the feed-forward network. A module is shared by the copies of a layer. */
@@ -227,13 +228,8 @@ export class TransformerDecoderLayer extends TransformerLayer<
 
 /** What `make` gives, with the values of `layer`; random numbers go on as if nothing had been drawn, as after a deep copy. */
 function copyOf<M extends AnyModule>(layer: M, make: () => M): M {
-  const device = layer.parameters()[0]!.device;
-  const state = torch.getRngState(device);
-  const made = make();
-  torch.setRngState(state, device);
-  state.dispose();
-  const { dtype } = layer.parameters()[0]!;
-  made.to({ dtype, device });
+  const { dtype, device } = layer.parameters()[0]!;
+  const made = undrawn(device, make).to({ dtype, device });
   const values = layer.stateDict();
   made.loadStateDict(values);
   for (const value of values.values()) value.dispose();

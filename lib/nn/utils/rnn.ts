@@ -2,7 +2,7 @@
 // time, as the recurrent layers take them.
 
 import { expected, IsotorchError } from '../../errors.js';
-import { type Device, type DType, Tensor, type ToOptions, torch } from '../../tensor/index.js';
+import { Tensor, torch } from '../../tensor/index.js';
 import { flag, wholeNumber } from '../arguments.js';
 
 /**
@@ -50,8 +50,8 @@ export class PackedSequence {
   }
 
   /** With its elements on another device or of another dtype; the batch sizes stay on the CPU. */
-  to(target: DType | Device | ToOptions): PackedSequence {
-    const data = this.data.to(target);
+  to(...target: Parameters<Tensor['to']>): PackedSequence {
+    const data = this.data.to(...target);
     if (data === this.data) return this;
     const move = (indices: Tensor | null) => indices?.to(data.device) ?? null;
     return new PackedSequence(data, this.batchSizes, move(this.sortedIndices), move(this.unsortedIndices), this.length);
