@@ -356,6 +356,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   /** Called before a state dict is compared with this module, for layers whose sizes it decides. `own`: its tensors, by key. */
   prepareForState(_own: (key: string) => Tensor | undefined): void {}
 
+  /** A line of advice for a state dict that does not fit; undefined where there is none. @param at what the dict has for a key */
+  stateAdvice(_at: (key: string) => unknown): string | undefined {
+    return undefined;
+  }
+
   // ---- print
 
   /** The settings that `toString` shows in parentheses. */
