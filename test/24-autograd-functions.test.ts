@@ -54,12 +54,13 @@ describe('custom functions', () => {
   });
 
   it('save outputs and others, take several tensors and settings, give several', () => {
+    const needs: (readonly boolean[])[] = [];
     const twice = customFunction({
       forward(context, x: Tensor, y: Tensor, power: number, flip: boolean) {
         const e = x.exp();
         const p = y.pow(power);
         context.saveForBackward(e, y, p.mul(2));
-        expect(context.needsInputGrad).toEqual([true, true, false, false]);
+        needs.push(context.needsInputGrad);
         return flip ? [p, e] : [e, p];
       },
       backward({ savedTensors: [e, y] }, first, second) {
@@ -71,6 +72,7 @@ describe('custom functions', () => {
     e.sum().add(p.mul(3).sum()).backward();
     expect(torch.allclose(x.grad!, x.exp())).toBe(true);
     expect(torch.allclose(y.grad!, y.mul(6))).toBe(true);
+    expect(needs).toEqual([[true, true, false, false]]);
     const [flipped] = twice(x, y, 2, true) as [Tensor, Tensor];
     expect(encode(flipped)).toEqual(encode(y.pow(2)));
     expect(gradgradcheck((a, b) => twice(a!, b!, 2, false), [double([2]), double([2])])).toBe(true);

@@ -6,7 +6,7 @@ import { describe, expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
 import { noGrad } from './autograd.js';
 import { recordFunction } from './capture/function.js';
-import { collecting, type Dependency, dependsOn, hold } from './capture/recording.js';
+import { collecting, type Dependency, dependsOn, hold, outside } from './capture/recording.js';
 import { getRngState, setRngState } from './random.js';
 import { tidy } from './scope.js';
 import { Tensor } from './tensor.js';
@@ -194,7 +194,7 @@ function recordBackward(
   name: string,
 ): number {
   const device = outputs[0]?.device ?? 'cpu';
-  const random = getRngState(device);
+  const random = outside(() => getRngState(device));
   const ones = outputs.map((output) => output.newOnes(output.shape));
   const { id } = recordFunction(
     Float64Array.from([...ones, ...savedTensors], ({ handle }) => handle),
@@ -219,7 +219,7 @@ function recordBackward(
       });
     },
   );
-  setRngState(random, device);
+  outside(() => setRngState(random, device));
   return id;
 }
 
