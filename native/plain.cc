@@ -25,7 +25,8 @@ at::Tensor Resolved(const at::Tensor& tensor) {
 }  // namespace
 
 std::string Peculiarity(const at::Tensor& tensor) {
-  if (tensor.key_set().has_any({at::DispatchKey::Batched, at::DispatchKey::FuncTorchBatched}))
+  c10::DispatchKeySet batched{at::DispatchKey::Batched, at::DispatchKey::FuncTorchBatched};
+  if (tensor.key_set().has_any(batched))
     return "a batched tensor; torch._removeBatchDim() gives one with values";
   if (tensor.is_nested()) return "a nested tensor; unbind() gives its parts";
   if (tensor.layout() != at::kStrided)

@@ -9,7 +9,7 @@ import { needs } from './support/skip.js';
 const { describe: withPython } = needs(python, 'a Python that has torch');
 
 withPython('modules of module_db equal PyTorch', () => {
-  const { names, cases } = python ? drawCases(['float64'], null, 2) : { names: [], cases: [] };
+  const { names, cases } = python ? drawCases({ dtypes: ['float64'], limit: 2 }) : { names: [], cases: [] };
 
   it('are all there, 114', () => expect(names.length).toBe(114));
 

@@ -9,7 +9,7 @@ export type { FloatInfo, IntegerInfo } from './dtypeInfo.js';
 export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
 export type { GradcheckOptions } from './gradcheck.js';
-export { type GradientHook, gateGradients, type HookHandle } from './gradientHooks.js';
+export type { GradientHook, HookHandle } from './gradientHooks.js';
 export { type Index, Slice, type SliceText, slice } from './indexing/slice.js';
 export type { ToOptions } from './members/conversion.js';
 export type { PrintOptions } from './print/options.js';

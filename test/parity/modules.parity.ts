@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { differences, drawCases, isThere, type ModuleCase } from '../support/moduleDb.js';
 import { python } from '../support/python.js';
 
-const { names, cases } = python ? drawCases(['float32', 'float64']) : { names: [], cases: [] };
+const { names, cases } = python ? drawCases({ dtypes: ['float32', 'float64'] }) : { names: [], cases: [] };
 const casesOf = (name: string): ModuleCase[] => cases.filter(({ module }) => module === name);
 const verdicts = new Map<string, string>();
 

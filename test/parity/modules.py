@@ -2,7 +2,8 @@
 # generators, runs it and its backward, and emits with what each module was made and called and what came of it.
 # Run by test/support/moduleDb.ts, whose prelude gives `torch`, `input` and `emit`.
 #
-# input: {'dtypes': ['float32', …], 'names': [...] or None for all, 'limit': cases a module or None}
+# input: {'dtypes': ['float32', …], 'names': [...] or None for all, 'limit': cases a module or None,
+#         'extra': [[Python that makes a module, Python that makes each input], …], 'extra_classes': names of theirs}
 import functools, inspect, sys, types, unittest, warnings
 
 warnings.simplefilter('ignore')
@@ -11,7 +12,10 @@ stub.TestCase = unittest.TestCase
 sys.modules.setdefault('expecttest', stub)
 from torch import nn
 import torch.nn.functional as F
-from torch.testing._internal.common_modules import module_db
+
+module_db = []
+if input['names'] != []:  # it takes seconds to load
+    from torch.testing._internal.common_modules import module_db
 
 # Their constructors take *args.
 orders = {
@@ -91,64 +95,86 @@ def scramble(module):
                 value.add_(noise.abs() if key.endswith('var') or key.endswith('weight') else noise - 0.5)
 
 
-for cls in {info.module_cls for info in module_db} | {nn.TransformerDecoderLayer, nn.TransformerDecoder, nn.LayerNorm}:
+classes = {info.module_cls for info in module_db} | {getattr(nn, name) for name in input['extra_classes']}
+for cls in classes | {nn.TransformerDecoderLayer, nn.TransformerDecoder, nn.LayerNorm}:
     remember(cls)
 
-found = []
-for info in module_db:
+
+def run(about, make, made, args, kwargs, dtype, training):
+    """One module: made from seed 0, called and differentiated with another state from seed 1."""
+    torch.manual_seed(0)
+    module = make()
+    cls, text = type(module), repr(module)
+    module = module.to(dtype)
+    if cls.__name__.startswith('Lazy'):
+        module(*fresh(args), **{k: fresh(v) for k, v in kwargs.items()})
+    first = {key: value.clone() for key, value in module.state_dict().items()}
+    module.train(training)
+    scramble(module)
+    state = {key: value.clone() for key, value in module.state_dict().items()}
+    leaves = {}
+    args, kwargs = fresh(args), {k: fresh(v) for k, v in kwargs.items()}
+    called, called_required = bound(type(module).forward, args, kwargs)
+    called = {k: describe(v, k, leaves) for k, v in called.items()}
+    torch.manual_seed(1)
+    outputs = flat(module(*args, **kwargs))
+    sums = [(o * torch.cos(torch.arange(o.numel(), dtype=o.dtype)).view_as(o)).sum() for o in outputs if o.requires_grad]
+    if sums:
+        sum(sums).backward()
+    gradients = {key: p.grad for key, p in module.named_parameters() if p.grad is not None}
+    gradients.update({'input ' + k: v.grad for k, v in leaves.items() if v.grad is not None})
+    return {
+        'module': cls.__name__,
+        'about': about,
+        'dtype': str(dtype).removeprefix('torch.'),
+        'training': training,
+        'made': made[0],
+        'required': made[1],
+        'called': called,
+        'calledRequired': called_required,
+        'repr': text,
+        'first': first,
+        'state': state,
+        'outputs': outputs,
+        'gradients': gradients,
+        'after': module.state_dict(),
+    }
+
+
+def listed(info, dtype, training):
+    """The cases of PyTorch's list."""
     cls = info.module_cls
-    name = cls.__name__
-    if input['names'] is not None and name not in input['names']:
-        continue
-    for dtype_name in input['dtypes']:
-        dtype = getattr(torch, dtype_name)
-        for training in (True, False) if info.train_and_eval_differ else (True,):
-            torch.manual_seed(7)
-            samples = info.module_inputs_func(info, device='cpu', dtype=dtype, requires_grad=True, training=training)
-            for number, sample in enumerate(samples[: input['limit']]):
-                made = sample.constructor_input
-                args, kwargs = made.args, dict(made.kwargs)
-                kwargs.pop('options', None)  # LinearCrossEntropyLoss: memory for time, the loss is the same
-                if 'dtype' in inspect.signature(cls.__init__).parameters:
-                    kwargs['dtype'] = dtype
-                made, needed = bound(cls.__init__, args, kwargs, name)
-                made = {k: describe(fresh(v), k, {}) for k, v in made.items()}
-                torch.manual_seed(0)
-                module = cls(*fresh(args), **{k: fresh(v) for k, v in kwargs.items()})
-                text = repr(module)
-                module = module.to(dtype)
-                called = sample.forward_input
-                if info.is_lazy:
-                    module(*fresh(called.args), **{k: fresh(v) for k, v in called.kwargs.items()})
-                first = {key: value.clone() for key, value in module.state_dict().items()}
-                module.train(training)
-                scramble(module)
-                state = {key: value.clone() for key, value in module.state_dict().items()}
-                leaves = {}
-                args, kwargs = fresh(called.args), {k: fresh(v) for k, v in called.kwargs.items()}
-                given, required = bound(cls.forward, args, kwargs)
-                given = {k: describe(v, k, leaves) for k, v in given.items()}
-                torch.manual_seed(1)
-                outputs = flat(module(*args, **kwargs))
-                sums = [(o * torch.cos(torch.arange(o.numel(), dtype=o.dtype)).view_as(o)).sum() for o in outputs if o.requires_grad]
-                if sums:
-                    sum(sums).backward()
-                gradients = {key: p.grad for key, p in module.named_parameters() if p.grad is not None}
-                gradients.update({'input ' + k: v.grad for k, v in leaves.items() if v.grad is not None})
-                found.append({
-                    'module': name,
-                    'about': f'{number} {sample.desc or ""}'.strip(),
-                    'dtype': dtype_name,
-                    'training': training,
-                    'made': made,
-                    'required': needed,
-                    'called': given,
-                    'calledRequired': required,
-                    'repr': text,
-                    'first': first,
-                    'state': state,
-                    'outputs': outputs,
-                    'gradients': gradients,
-                    'after': module.state_dict(),
-                })
+    torch.manual_seed(7)
+    samples = info.module_inputs_func(info, device='cpu', dtype=dtype, requires_grad=True, training=training)
+    for number, sample in enumerate(samples[: input['limit']]):
+        args, kwargs = sample.constructor_input.args, dict(sample.constructor_input.kwargs)
+        kwargs.pop('options', None)  # LinearCrossEntropyLoss: memory for time, the loss is the same
+        if 'dtype' in inspect.signature(cls.__init__).parameters:
+            kwargs['dtype'] = dtype
+        made, required = bound(cls.__init__, args, kwargs, cls.__name__)
+        made = {k: describe(fresh(v), k, {}) for k, v in made.items()}
+        make = lambda: cls(*fresh(args), **{k: fresh(v) for k, v in kwargs.items()})
+        called = sample.forward_input
+        yield run(f'{number} {sample.desc or ""}'.strip(), make, (made, required), called.args, called.kwargs, dtype, training)
+
+
+def extra(source, inputs, dtype, training):
+    """A module that is given as Python, `nn.Linear(2, 3)`, with the inputs' shapes or sources."""
+    torch.manual_seed(7)
+    leaf = lambda *shape: torch.randn(shape, dtype=dtype).requires_grad_()
+    args = [eval(one, {'leaf': leaf, 'torch': torch, 'F': F}) for one in inputs]
+    make = lambda: eval(source, {'nn': nn, 'torch': torch})
+    made, required = make()._made
+    made = {k: describe(v, k, {}) for k, v in made.items()}
+    return run(source, make, (made, required), args, {}, dtype, training)
+
+
+found = []
+for dtype in (getattr(torch, name) for name in input['dtypes']):
+    for info in module_db:
+        if input['names'] is None or info.module_cls.__name__ in input['names']:
+            for training in (True, False) if info.train_and_eval_differ else (True,):
+                found.extend(listed(info, dtype, training))
+    for source, *inputs in input['extra']:
+        found.extend(extra(source, inputs, dtype, training) for training in (True, False))
 emit({'names': [info.module_cls.__name__ for info in module_db], 'cases': found})

@@ -44,10 +44,21 @@ export interface Drawn {
   cases: ModuleCase[];
 }
 
-/** Cases from Python, for each dtype and mode that matters. @param limit of the cases of one class */
-export function drawCases(dtypes: DType[], names: string[] | null = null, limit: number | null = null): Drawn {
+interface Draw {
+  dtypes: DType[];
+  /** Classes of the list; null: all of them. */
+  names?: string[] | null;
+  /** How many cases of one class. */
+  limit?: number | null;
+  /** Modules beside the list: Python that makes one, and Python for each input; `leaf(2, 3)` is a random one of that shape. */
+  extra?: (readonly [module: string, ...inputs: string[]])[];
+}
+
+/** Cases from Python, for each dtype and mode that matters. */
+export function drawCases({ dtypes, names = null, limit = null, extra = [] }: Draw): Drawn {
   const script = readFileSync(new URL('../parity/modules.py', import.meta.url), 'utf8');
-  return runPython(script, { dtypes, names, limit });
+  const classes = [...new Set(extra.flatMap(([source]) => [...source.matchAll(/nn\.(\w+)/g)].map(([, name]) => name)))];
+  return runPython(script, { dtypes, names, limit, extra, extra_classes: classes });
 }
 
 /** How far off a value may be, as a part of the largest value there. */
@@ -136,8 +147,10 @@ function forward(module: nn.AnyModule, one: ModuleCase, leaves: Map<string, Tens
   return flat((module.forward as (...inputs: unknown[]) => unknown)(...inputs));
 }
 
-const flat = (output: unknown): Tensor[] =>
-  output instanceof Tensor ? [output] : Array.isArray(output) ? output.flatMap(flat) : [];
+const flat = (output: unknown): Tensor[] => {
+  if (output instanceof Tensor) return [output];
+  return typeof output === 'object' && output !== null ? Object.values(output).flatMap(flat) : [];
+};
 
 /** A sum in which each element counts differently, so that no gradient is all ones. */
 const weighted = (output: Tensor): Tensor =>

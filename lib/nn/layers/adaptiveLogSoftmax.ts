@@ -34,7 +34,7 @@ const fields = {
 
 /**
  * `torch.nn.AdaptiveLogSoftmaxWithLoss`. Classes are sorted by frequency: those below `cutoffs[0]` are the head's, each
- * further cutoff ends a cluster.
+ * further cutoff ends a cluster. Not for captured steps: which rows pass a cluster's layer depends on the targets' values.
  *
  * State: `head.weight`, and for each cluster i `tail.i.0.weight` and `tail.i.1.weight`.
  * @example new nn.AdaptiveLogSoftmaxWithLoss(64, 1000, [20, 200]).forward(features, labels).loss;
@@ -89,6 +89,7 @@ export class AdaptiveLogSoftmaxWithLoss extends Module<AdaptiveLoss, [input: Ten
       const [low, high] = this.cutoffs.slice(i, i + 2) as [number, number];
       const mask = classes.ge(low).logicalAnd(classes.lt(high));
       const places = mask.nonzero().squeeze(1);
+      if (places.numel() === 0) continue; // its layer gets no gradient, rather than one of zeros
       const own = classes.indexSelect(0, places).sub(low).unsqueeze(1);
       const logProbs = cluster.forward(rows.indexSelect(0, places)).logSoftmax(1).gather(1, own).squeeze(1);
       inCluster = inCluster.indexCopy(0, places, logProbs);

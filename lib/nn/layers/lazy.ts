@@ -11,6 +11,7 @@ import { Conv1d, Conv2d, Conv3d, type ConvOptions } from './conv.js';
 import { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, type ConvTransposeOptions } from './convTranspose.js';
 import { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, type InstanceNormOptions } from './instanceNorm.js';
 import { Linear, type LinearOptions } from './linear.js';
+import { normFields } from './statistics.js';
 
 /** A parameter that has no shape yet. Optimizers and modules may hold it: it becomes the real one itself. */
 export class UninitializedParameter extends Parameter {}
@@ -34,6 +35,8 @@ interface Missing {
   fromInput(input: Tensor, name: string): number;
   /** From the weights of a state dict; of statistics, where there are no weights. */
   fromState(weights: Tensor, groups: number): number;
+  /** Fields whose standard is another one than the layer's. */
+  readonly fields?: Fields;
 }
 
 type Values = Record<string, unknown> & { groups?: number };
@@ -45,7 +48,7 @@ type Values = Record<string, unknown> & { groups?: number };
 const lazy =
   <Arguments extends unknown[]>() =>
   <L extends Module<Tensor, [Tensor]>>(Layer: Target<L>, missing: Missing): (new (...args: Arguments) => L) => {
-    const { [missing.field]: _, ...fields } = Layer.fields;
+    const { [missing.field]: _, ...fields } = { ...Layer.fields, ...missing.fields };
     const make = (values: Values, size: number, place: object) =>
       new (Layer as unknown as new (values: object) => Module)({ ...values, ...place, [missing.field]: size });
 
@@ -180,9 +183,12 @@ export class LazyBatchNorm1d extends lazy<[options?: BatchNormOptions]>()(BatchN
 export class LazyBatchNorm2d extends lazy<[options?: BatchNormOptions]>()(BatchNorm2d, ofNorm()) {}
 /** `BatchNorm3d` whose `numFeatures` are the channels of its first input (`torch.nn.LazyBatchNorm3d`). */
 export class LazyBatchNorm3d extends lazy<[options?: BatchNormOptions]>()(BatchNorm3d, ofNorm()) {}
+/** PyTorch's lazy instance norms have batch norm's defaults: `affine` and `trackRunningStats` are true. */
+const ofInstanceNorm = (unbatched: number): Missing => ({ ...ofNorm(unbatched), fields: normFields(true) });
+
 /** `InstanceNorm1d` whose `numFeatures` are the channels of its first input (`torch.nn.LazyInstanceNorm1d`). */
-export class LazyInstanceNorm1d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm1d, ofNorm(2)) {}
+export class LazyInstanceNorm1d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm1d, ofInstanceNorm(2)) {}
 /** `InstanceNorm2d` whose `numFeatures` are the channels of its first input (`torch.nn.LazyInstanceNorm2d`). */
-export class LazyInstanceNorm2d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm2d, ofNorm(3)) {}
+export class LazyInstanceNorm2d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm2d, ofInstanceNorm(3)) {}
 /** `InstanceNorm3d` whose `numFeatures` are the channels of its first input (`torch.nn.LazyInstanceNorm3d`). */
-export class LazyInstanceNorm3d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm3d, ofNorm(4)) {}
+export class LazyInstanceNorm3d extends lazy<[options?: InstanceNormOptions]>()(InstanceNorm3d, ofInstanceNorm(4)) {}
