@@ -136,6 +136,17 @@ export const leftOut: readonly { area: string; names: RegExp; why: string }[] = 
   },
 
   // nn
+  { area: 'torch.nn', names: /^RNN(Cell)?Base$/, why: "base classes of PyTorch's own" },
+  {
+    area: 'torch.nn',
+    names: /^LinearCrossEntropyOptions$/,
+    why: 'trade time for memory; the loss is the same without them',
+  },
+  {
+    area: 'torch.nn.functional',
+    names: /^scaled_(grouped_)?mm$/,
+    why: 'products of float8 matrices, for GPUs alone: `torch.ops.aten._scaledMmV2` is the operator',
+  },
   { area: 'torch.nn', names: /^(Container|NLLLoss2d)$/, why: 'deprecated in PyTorch' },
   {
     area: 'torch.nn',
