@@ -99,6 +99,38 @@ export interface NativeScript {
   methods: [name: string, schema: string][];
 }
 
+/** Values of a tensor that is printed: all, or of a large one those at the edges. */
+export interface NativeEdges {
+  shape: number[];
+  /** The shape of what is here. */
+  shown: number[];
+  complex: boolean;
+  /** Row-major; pairs where `complex`. */
+  data: Float64Array | BigInt64Array | BigUint64Array;
+}
+
+/** What a printed tensor shows. Which of the optional members are there tells its kind; with none, it has no values. */
+export interface NativePrinted {
+  dtype: string;
+  device: string;
+  layout: string;
+  /** Missing in nested tensors. */
+  shape?: number[];
+  /** The operation that it came from; '' for none. */
+  gradFn: string;
+  requiresGrad: boolean;
+  values?: NativeEdges;
+  /** Of a sparse tensor. */
+  parts?: { name: string; dtype: string; shape: number[]; values?: NativeEdges }[];
+  nnz?: number;
+  nested?: NativePrinted[];
+  /** Of a quantized tensor; tensors where each channel has its own. */
+  scheme?: string;
+  scale?: number | NativePrinted;
+  zeroPoint?: number | NativePrinted;
+  axis?: number;
+}
+
 export interface BuildInfo {
   /** The LibTorch that the addon was compiled against. */
   torchVersion: string;
@@ -122,6 +154,7 @@ export interface NativeModule {
   call(operator: number, ...args: unknown[]): unknown;
 
   shape(tensor: Handle): number[];
+  ndim(tensor: Handle): number;
   stride(tensor: Handle): number[];
   dtype(tensor: Handle): string;
   /** Undefined for one that has no name here. */
@@ -139,6 +172,10 @@ export interface NativeModule {
   beginScope(): void;
   endScope(survivors: Float64Array): void;
   memory(): { tensors: number; bytes: number };
+
+  /** `float32 [2, 3] on cuda:0` */
+  inWords(tensor: Handle): string;
+  printed(tensor: Handle, threshold: number, edgeitems: number): NativePrinted;
 
   fromTypedArray(data: ArrayBufferView, dtype: string, shape: readonly number[]): Handle;
   toArray(tensor: Handle): Promise<NativeTypedArray>;

@@ -87,6 +87,7 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportAutograd(env, exports);
   ExportCapture(env, exports);
   ExportFunctions(env, exports);
+  ExportPrinting(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   ExportFeeds(env, exports);

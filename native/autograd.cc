@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "capture/flights.h"
 #include "capture/recorder.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -54,7 +55,7 @@ Napi::Value Grad(const Napi::CallbackInfo& info, Environment& environment) {
 Napi::Value GetGrad(const Napi::CallbackInfo& info, Environment& environment) {
   at::Tensor tensor = TensorArgument(info, 0, environment);
   environment.flights->Settle(tensor, false);
-  Napi::Value gradient = ToJs(info.Env(), environment, tensor.grad());
+  Napi::Value gradient = ToJs(info.Env(), environment, GradientInMemory(tensor));
   if (Recorder* recorder = environment.Recording())
     recorder->GetGrad(NumberArgument(info, 0, "tensor"),
                       gradient.IsNumber() ? gradient.As<Napi::Number>().DoubleValue() : 0);

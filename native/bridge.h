@@ -15,6 +15,7 @@ void ExportFeeds(Napi::Env env, Napi::Object exports);     // batches gathered a
 void ExportFiles(Napi::Env env, Napi::Object exports);     // storages from and to files
 void ExportScripts(Napi::Env env, Napi::Object exports);   // TorchScript modules
 void ExportPackages(Napi::Env env, Napi::Object exports);  // compiled models (.pt2)
+void ExportPrinting(Napi::Env env, Napi::Object exports);  // what a printed tensor shows
 void ExportStorage(Napi::Env env, Napi::Object exports);   // TypedArray in and out
 void ExportDevices(Napi::Env env, Napi::Object exports);   // accelerators, seeds, threads, build information
 

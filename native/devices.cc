@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "capture/flights.h"
 #include "capture/recorder.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -143,7 +144,7 @@ Napi::Value GeneratorState(const Napi::CallbackInfo& info, Environment& environm
 Napi::Value SetGeneratorState(const Napi::CallbackInfo& info, Environment& environment) {
   OutsideOfSteps(environment, "a generator's state");
   at::Generator generator = AnyGenerator(info, environment);
-  at::Tensor state = TensorArgument(info, 1, environment);
+  at::Tensor state = Plain(TensorArgument(info, 1, environment));
   if (state.scalar_type() != at::kByte || state.dim() != 1 || !state.is_contiguous() || !state.is_cpu()) {
     throw Misuse("ERR_ARGUMENT", "Expected a generator's state: a uint8 vector on the CPU");
   }

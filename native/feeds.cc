@@ -1,6 +1,7 @@
 // Feeds at the boundary: begin one, ask for its next batch, end it.
 #include "bridge.h"
 #include "feed.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -15,7 +16,7 @@ const std::shared_ptr<Feed>& FeedArgument(const Napi::CallbackInfo& info, Enviro
 Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) {
   Feed::Options options;
   options.sources = TensorsArgument(info, 0, environment);
-  options.plan = TensorArgument(info, 1, environment);
+  options.plan = Plain(TensorArgument(info, 1, environment));
   options.batch = IntegerArgument(info, 2, "batch");
   options.from = IntegerArgument(info, 3, "from");
   options.count = IntegerArgument(info, 4, "count");
@@ -27,9 +28,10 @@ Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) 
     throw Misuse("ERR_DEVICE", "Expected a device such as 'cpu' or 'cuda:0' but received '" + device + "'");
   }
   auto on_host = [](const at::Tensor& tensor) {
-    return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.is_contiguous();
+    return Peculiarity(tensor).empty() && tensor.is_cpu() && tensor.is_contiguous();
   };
-  for (const at::Tensor& source : options.sources) {
+  for (at::Tensor& source : options.sources) {
+    source = Plain(source);
     if (!on_host(source) || source.dim() < 1) throw Misuse("ERR_ARGUMENT", "Expected contiguous tensors on the CPU");
   }
   const at::Tensor& plan = options.plan;

@@ -10,6 +10,7 @@
 #include "capture/flights.h"
 #include "capture/recorder.h"
 #include "crc32.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -92,7 +93,10 @@ std::unique_ptr<Transfer> TransferOf(const Napi::CallbackInfo& info, Environment
   int64_t start = IntegerArgument(info, 2, "start"), length = IntegerArgument(info, 3, "length");
   int64_t offset = write ? -1 : IntegerArgument(info, 4, "offset");
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values, to or from a file,");
-  if (!tensor.has_storage() || !tensor.is_cpu()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor on the CPU");
+  if (write && tensor._is_zerotensor())
+    tensor = at::zeros({static_cast<int64_t>(tensor.storage().nbytes())}, at::kByte);
+  RequireMemory(tensor);
+  if (!tensor.is_cpu()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor on the CPU");
   auto nbytes = static_cast<int64_t>(tensor.storage().nbytes());
   if (start < 0 || length < 0 || start > nbytes || length > nbytes - start)
     throw Misuse("ERR_ARGUMENT", "Expected a range of the storage's " + std::to_string(nbytes) + " bytes");

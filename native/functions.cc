@@ -68,6 +68,18 @@ std::string FormOf(const std::vector<at::Tensor>& tensors) {
   return text.str();
 }
 
+// A hook may be called while an operator runs, whose arguments lie on the environment's stack: out of the way with them.
+class StackAside {
+ public:
+  explicit StackAside(torch::jit::Stack& stack) : stack_(stack) { kept_.swap(stack_); }
+  ~StackAside() { kept_.swap(stack_); }
+  StackAside(const StackAside&) = delete;
+
+ private:
+  torch::jit::Stack& stack_;
+  torch::jit::Stack kept_;
+};
+
 std::vector<Handle> HandlesOf(const Napi::CallbackInfo& info, size_t index) {
   auto array = info[index].As<Napi::Float64Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
@@ -250,6 +262,7 @@ std::vector<at::Tensor> GradientHook::CallJavaScript(HookTable& table, const std
   Environment& environment = *table.environment;
   Napi::Env env = environment.hook_runner.Env();
   Napi::HandleScope scope(env);
+  StackAside aside(environment.stack);
   bool recording = environment.Recording() != nullptr;
   auto given = AddAll(env, environment, gradients);
   Napi::Value answer = environment.hook_runner.Call(

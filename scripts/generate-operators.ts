@@ -1,6 +1,6 @@
 // Writes lib/generated/operators.ts: the types of every operator of the LibTorch in use, from its own schemas, so
 // that an editor completes names, arguments, defaults and overloads. Run by set-up after the addon was built.
-//
+
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -95,6 +95,9 @@ describe('to', () => {
     for (const [dtype, cast] of casts) expect(cast().dtype).toBe(dtype);
     expect(x.long()).toBe(x);
     expect(x.cpu()).toBe(x);
+    const excess = x as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const call of [() => excess.float!(1), () => excess.cpu!({ device: 'cpu' }), () => excess.cuda!(0, false, 1)])
+      expect(call).toThrow(expect.objectContaining({ code: 'ERR_OPERATOR' }));
     const image = torch.zeros(1, 3, 2, 2);
     expect(image.double({ memoryFormat: 'channels_last' }).stride()).toEqual([12, 1, 6, 3]);
     if (!torch.cuda.isAvailable())

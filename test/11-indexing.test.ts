@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { IsotorchError } from '../lib/errors.js';
-import { type Index, memory, type Scalar, slice, type Tensor, tidy, torch } from '../lib/tensor/index.js';
+import { capture, type Index, memory, type Scalar, slice, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 import { randomFrom } from './support/checkpoints.js';
 import { encode, python, runPython } from './support/python.js';
 import { needs } from './support/skip.js';
@@ -55,6 +55,21 @@ describe('x.at', () => {
     expect(() => x.at(0, '1:', 7, [0])).toThrow(IsotorchError);
     expect(memory().tensors - before).toBe(results.length);
     for (const result of results) result.dispose();
+  });
+
+  it('is recorded by captured steps', async () => {
+    const rows = torch.tensor([2, 0]);
+    const step = capture((y: Tensor) => {
+      const z = y.at(rows, '1:').mul(2);
+      y.setAt([0, '::2'], -1);
+      return { z, row: y.at(0, null).clone() };
+    });
+    for (const start of [0, 10, 20]) {
+      const y = torch.arange(start, start + 9).view(3, 3);
+      const [last, first] = [y.at(2, '1:').mul(2).tolist(), y.at(0, '1:').mul(2).tolist()];
+      const { z, row } = await step(y);
+      expect([z.tolist(), row.tolist()]).toEqual([[last, first], [[-1, start + 1, -1]]]);
+    }
   });
 
   const wrong: [string, () => unknown, string][] = [

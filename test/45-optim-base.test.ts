@@ -125,6 +125,27 @@ describe('a state', () => {
       );
   });
 
+  it('may lack settings: they stay, and what is kept follows them', () => {
+    const rmsprop = made('RMSprop', { momentum: 0.9 });
+    const square = torch.ones([4, 3]);
+    const entry = { step: torch.tensor(3, { dtype: 'float32' }), square_avg: square };
+    rmsprop.optimizer.loadStateDict({ state: { 0: entry }, param_groups: [{ params: [0, 1], centered: false }] });
+    expect(rmsprop.optimizer.paramGroups[0]).toMatchObject({ momentum: 0.9 });
+    stepped('RMSprop', rmsprop);
+    expect(Object.keys(rmsprop.optimizer.stateDict().state.get(0)!).sort()).toEqual([
+      'momentum_buffer',
+      'square_avg',
+      'step',
+    ]);
+    // A setting of the file that asks for more state than the file has.
+    const adam = made('Adam');
+    const averages = { step: torch.ones([]), exp_avg: square, exp_avg_sq: square };
+    const load = () =>
+      adam.optimizer.loadStateDict({ state: { 0: averages }, param_groups: [{ params: [0, 1], amsgrad: true }] });
+    expect(load).toThrow(/a Tensor for max_exp_avg_sq of parameter 0/);
+    expect(adam.optimizer.paramGroups[0]).toMatchObject({ amsgrad: false });
+  });
+
   it('holds the names of parameters where they were given', () => {
     const layer = new nn.Linear(2, 2);
     const optimizer = new optim.SGD(layer.namedParameters());
@@ -193,6 +214,29 @@ describe('a captured step', () => {
         expect(param.sub(runs['by hand']!.params[i]!).abs().max().item()).toBeLessThan(1e-6);
     },
   );
+
+  it.each(['SGD', 'AdamW', 'Adafactor', 'RAdam'] as const)('of %s goes on when the model is moved', async (name) => {
+    const ends = [];
+    for (const isCaptured of [false, true]) {
+      torch.manualSeed(3);
+      const model = new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.Flatten(), new nn.Linear(12, 2));
+      const optimizer = optim.byName(name, model.parameters(), name === 'SGD' ? { momentum: 0.9 } : {});
+      const body = (x: Tensor) => {
+        optimizer.zeroGrad();
+        model.forward(x).pow(2).sum().backward();
+        optimizer.step();
+      };
+      const step = capture(body);
+      const x = torch.randn([5, 2, 4, 4]);
+      for (let i = 0; i < 10; i++) {
+        if (i === 4) model.to({ dtype: 'float64', memoryFormat: 'channels_last' });
+        const input = x.to(i < 4 ? 'float32' : 'float64');
+        await (isCaptured ? step(input) : body(input));
+      }
+      ends.push(model.parameters().map((param) => param.tolist()));
+    }
+    expect(ends[1]).toEqual(ends[0]);
+  });
 
   it('records again when another setting changes', async () => {
     const each = made('Adam');
@@ -388,7 +432,9 @@ describe('a step', () => {
     expect(optim.byName('adamw', [param], { lr: 0.5 })).toBeInstanceOf(optim.AdamW);
     expect(optim.byName('SGD', [param]).paramGroups[0]!.lr).toBe(1e-3);
     expect(() => optim.byName('adamm', [param])).toThrow(/one of Adadelta.*"adamm"/);
-    expect(() => optim.byName('sgd', [param], { momentums: 1 })).toThrow(/settings of SGD, which are lr, momentum/);
+    expect(() => optim.byName('sgd', [param], { momentums: 1 })).toThrow(
+      /setting of SGD "momentums": did you mean momentum/,
+    );
     const schedule = optim.scheduleByName('steplr', optim.byName('sgd', [param]), { stepSize: 2 });
     expect(schedule).toBeInstanceOf(optim.lrScheduler.StepLR);
     expect(() => optim.scheduleByName('LambdaLR', optim.byName('sgd', [param]))).toThrow(code('ERR_ARGUMENT'));

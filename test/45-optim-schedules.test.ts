@@ -169,7 +169,9 @@ describe('schedules', () => {
     );
     expect(() => new optim.lrScheduler.CyclicLR(sgd, { baseLr: [0.1, 0.2], maxLr: 1 })).toThrow(/1 values for baseLr/);
     expect(() => new optim.lrScheduler.StepLR(sgd, {} as never)).toThrow(/whole number of 1 or more for stepSize/);
-    expect(() => new optim.lrScheduler.StepLR(sgd, { stepsize: 1 } as never)).toThrow(/which are stepSize, gamma/);
+    expect(() => new optim.lrScheduler.StepLR(sgd, { stepsize: 1 } as never)).toThrow(
+      /setting of StepLR "stepsize": did you mean stepSize/,
+    );
     expect(() => new optim.lrScheduler.SequentialLR(sgd, [], [])).toThrow(/at least one schedule/);
     const plateau = new optim.lrScheduler.ReduceLROnPlateau(sgd);
     expect(() => plateau.step()).toThrow(/the metric/);

@@ -310,7 +310,7 @@ describe('SGD refuses', () => {
       () => new optim.SGD([param()], { nesterov: true, momentum: 0.9, dampening: 0.1 }),
       /dampening 0/,
     ],
-    'nesterov as a number': [() => new optim.SGD([param()], { nesterov: 1 as never }), /boolean/],
+    'nesterov as a number': [() => new optim.SGD([param()], { nesterov: 1 as never }), /true or false for nesterov/],
     'a bad rate later': [
       () => {
         const optimizer = new optim.SGD([param()]);

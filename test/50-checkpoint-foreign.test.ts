@@ -39,7 +39,7 @@ describe('checkpoints with foreign classes', () => {
 
   beforeAll(() => {
     ({ folder, expected } = foreignCheckpoints());
-  }, 120_000);
+  }, 600_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   /** Maps as objects, to be compared with JSON. */

@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadSafetensors, saveSafetensors } from '../lib/checkpoint/index.js';
 import { ImageDataset } from '../lib/data/index.js';
 import { IsotorchError } from '../lib/errors.js';
+import { rangeOf, type SettingSpecs, settled } from '../lib/known/detectorSettings.js';
 import { detectorNames, detectorSpecs, type ShapingEntry, shapingNames, shapingSpecs } from '../lib/known/detectors.js';
 import { parseDetector } from '../lib/known/parseDetector.js';
-import { rangeOf, type SettingSpecs, settled } from '../lib/known/settings.js';
 import * as losses from '../lib/losses/index.js';
 import { convNet } from '../lib/models/index.js';
 import { nearest } from '../lib/nearest.js';
@@ -222,11 +222,12 @@ describe('names', () => {
     visit(resolve(import.meta.dirname, '../lib/known/parseDetector.ts'));
     expect([...seen].map((file) => file.replace(/.*\/lib\//, '')).sort()).toEqual([
       'errors.ts',
+      'known/detectorSettings.ts',
       'known/detectors.ts',
       'known/parseDetector.ts',
-      'known/settings.ts',
       'known/table.ts',
       'nearest.ts',
+      'printable.ts',
     ]);
   });
 

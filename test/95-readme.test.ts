@@ -50,6 +50,18 @@ it("the tensors' example reads and writes by index", () => {
   ]);
 });
 
+it('tensors print as the document shows', () => {
+  expect(output('docs/printing.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/printing.md'))![1]!);
+});
+
+it('sequences of two lengths, a causal decoder, and a gradient of one’s own', () => {
+  expect(output('docs/sequences.md').trim().split('\n')).toEqual([
+    '[ 2, 5, 16 ] [ 3, 5 ] [ 4, 2, 8 ]',
+    '[ 2, 6, 16 ]',
+    "[ '1.0', '0.1' ]",
+  ]);
+});
+
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
 });

@@ -15,6 +15,10 @@ interface Known {
 /** Every kind of file that people take for a checkpoint, and the call that reads it. */
 const kinds = {
   torch: { what: 'a file of torch.save', next: 'read it with checkpoint.loadTorch()' },
+  tar: {
+    what: 'a tar archive',
+    next: 'if torch.save wrote it, before PyTorch 0.1.10, read it with checkpoint.loadTorch()',
+  },
   script: { what: 'a TorchScript model (torch.jit.save): a program', next: 'load it with loadScript()' },
   package: { what: 'a compiled package of AOTInductor (.pt2)', next: 'load it with loadPackage()' },
   exported: {
@@ -83,7 +87,8 @@ const marks: readonly [kind: FileKind, matches: (head: Buffer, source: ByteSourc
   ['empty', (head) => head.length === 0],
   ['distributed', (head, { name }) => namesDistributed(head) || (isZip(head) && name.endsWith('.distcp'))],
   ['archive', (head) => isZip(head)],
-  ['torch', (head) => isStream(head) || isTar(head)],
+  ['torch', isStream],
+  ['tar', isTar],
   ['safetensors', (head, { size }) => looksLikeSafetensors(head, size)],
   ['ancient', (head) => starts(head, 'PYTORCH1')],
   ['pickle', isPickle],
@@ -159,7 +164,8 @@ export async function detectFormat(source: ByteSource): Promise<'zip' | 'stream'
   const head = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
   const kind = kindOfHead(head, source);
   if (kind === 'archive') return 'zip';
-  if (kind === 'torch') return isStream(head) ? 'stream' : 'tar';
+  if (kind === 'torch') return 'stream';
+  if (kind === 'tar') return 'tar';
   throw wrongKind(source, stateFile, kind);
 }
 

@@ -105,6 +105,7 @@ export async function loadShards(
     }
   } catch (error) {
     for (const tensor of result.values()) tensor.dispose();
-    throw error;
+    if (!(error instanceof IsotorchError) || error.code !== 'ERR_FILE') throw error;
+    throw new IsotorchError('ERR_FILE', `${index.path} names a file beside it: ${error.message}`, { cause: error });
   }
 }

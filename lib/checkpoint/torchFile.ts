@@ -12,7 +12,7 @@ import { MappedFile } from './mapped.js';
 import { ForeignObject } from './pickle/foreign.js';
 import { refusal } from './pickle/refusal.js';
 import { ForeignError } from './pickle/tree.js';
-import { isTensorRef } from './pickle/values.js';
+import { isTensorRef, OrderedDict } from './pickle/values.js';
 import { pickle } from './pickle/writer.js';
 import type { ByteSource, PathInput } from './source.js';
 import { findWeights } from './stateDicts.js';
@@ -153,9 +153,13 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
       throw expected(`keys that are in the file (${some.join(', ')}${object.size > 10 ? ', …' : ''})`, 'keys', missing);
     }
   }
-  const wanted = typeof keys === 'function' ? keys : (key: string) => keys.includes(key);
-  for (const key of [...object.keys()]) if (typeof key !== 'string' || !wanted(key)) object.delete(key);
-  return object;
+  const isWanted = typeof keys === 'function' ? keys : (key: string) => set.has(key);
+  const set = new Set<unknown>(typeof keys === 'function' ? [] : keys);
+  const wanted = object instanceof OrderedDict ? new OrderedDict<unknown, unknown>() : new Map<unknown, unknown>();
+  for (const [key, value] of object) if (typeof key === 'string' && isWanted(key)) wanted.set(key, value);
+  if (object instanceof OrderedDict && object._metadata !== undefined)
+    (wanted as OrderedDict)._metadata = object._metadata;
+  return wanted;
 }
 
 /**

@@ -5,10 +5,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { endianness } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
+import { wholeNumber } from '../arguments.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Statistics } from '../known/statistics.js';
 import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
-import { integer } from './arguments.js';
 import { checkLabels } from './labels.js';
 import { BatchLoader, type BatchOptions } from './loader.js';
 import { partition, type SplitOptions } from './split.js';
@@ -176,7 +176,7 @@ export class TensorDataset<Labels extends Tensor | null = Tensor | null> impleme
 
   /** The first `n` examples, or all where there are fewer; copied. */
   take(n: number): this {
-    const count = Math.min(integer(n, 'n'), this.size);
+    const count = Math.min(wholeNumber(n, 'n', 0), this.size);
     return this.#at(
       Int32Array.from({ length: count }, (_, i) => i),
       this.name,

@@ -1,10 +1,12 @@
 // Images and labels: uint8 pixels [N, channels, height, width] and int64 labels [N], the kind of data set that most networks
 // here are trained on. MNIST's 60,000 images are 47 MB so, CIFAR's 154 MB.
+
+import { wholeNumber } from '../arguments.js';
 import { IsotorchError } from '../errors.js';
 import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
-import { type ImageShape, integer } from './arguments.js';
 import { flattenImages, type NestedImages } from './arrays.js';
 import { TensorDataset, type TensorDatasetInit } from './dataset.js';
+import type { ImageShape } from './imageShape.js';
 import { checkLabels } from './labels.js';
 import { checkStatistics, type Statistics, statisticsOfCounts } from './statistics.js';
 
@@ -118,7 +120,7 @@ export class ImageDataset<Labels extends Tensor | null = Tensor | null> extends 
    * @param options.antialias average over all source pixels when shrinking, as PIL does. @default true
    */
   resize(height: number, width: number, { antialias = true }: { antialias?: boolean } = {}): this {
-    const size = [integer(height, 'height', 1, 65_536), integer(width, 'width', 1, 65_536)];
+    const size = [wholeNumber(height, 'height', 1, 65_536), wholeNumber(width, 'width', 1, 65_536)];
     if (height === this.shape[1] && width === this.shape[2]) return this.like({ inputs: this.images.clone() });
     const shrinks = height < this.shape[1] || width < this.shape[2];
     return this.like({

@@ -1,6 +1,5 @@
 // Real images and synthetic ones, resident on a device, in batches. See docs/data.md.
 export type { SourceName, Split } from '../known/dataSets.js';
-export type { ImageShape } from './arguments.js';
 export type { NestedImages } from './arrays.js';
 export { asLike } from './asLike.js';
 export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
@@ -10,6 +9,7 @@ export { fromNpy, type NpyOptions } from './fromNpy.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
 export { type ArraysInit, type DatasetInit, ImageDataset } from './imageDataset.js';
 export { type ImageFolderOptions, imageFolder } from './imageFolder.js';
+export type { ImageShape } from './imageShape.js';
 export { Batch, BatchLoader, type BatchOptions, type Gathered, type StreamedBatch } from './loader.js';
 export type { LoadSource, SourceOptions, TrainAndTest } from './loadSource.js';
 export { decodePng, type Picture, readPng } from './png.js';

@@ -5,9 +5,10 @@
 // Who frees a batch: the loop. When it asks for the next batch, or comes to its end, the one before is disposed of;
 // `batch.keep()` hands it to you instead. A batch in hand when a loop is left early (break, return, throw) is left
 // alone too: an enclosing tidy, dispose() or the garbage collector frees it.
+
+import { wholeNumber } from '../arguments.js';
 import { IsotorchError } from '../errors.js';
 import { type Device, Feed, type Tensor, tidy, torch } from '../tensor/index.js';
-import { integer } from './arguments.js';
 import type { Augmentation } from './augment.js';
 import { type PlainAugmentation, Preparation } from './preparation.js';
 import { SeededRandom } from './random.js';
@@ -126,9 +127,9 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
 
   /** @throws ERR_ARGUMENT for a batch size below 1, a seed or epoch that is no non-negative integer */
   constructor(dataset: Examples<Labels>, batchSize: number, options: BatchOptions, nextPass: () => number) {
-    this.batchSize = integer(batchSize, 'batchSize', 1);
-    this.#seed = integer(options.seed ?? 0, 'seed');
-    this.#epoch = options.epoch === undefined ? undefined : integer(options.epoch, 'epoch');
+    this.batchSize = wholeNumber(batchSize, 'batchSize');
+    this.#seed = wholeNumber(options.seed ?? 0, 'seed', 0);
+    this.#epoch = options.epoch === undefined ? undefined : wholeNumber(options.epoch, 'epoch', 0);
     this.#shuffle = options.shuffle ?? false;
     this.#dataset = dataset;
     this.#preparation = new Preparation(options.augment ?? [], options.normalize ?? false, dataset);
@@ -173,7 +174,7 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
     const plan = this.#plan(this.#epochOf(given));
     let picks: Tensor | undefined;
     try {
-      for (let number = integer(from, 'from'); number < this.length; number++) {
+      for (let number = wholeNumber(from, 'from', 0); number < this.length; number++) {
         const start = number * this.batchSize;
         picks = plan.narrow(1, start, Math.min(this.batchSize, this.#dataset.size - start));
         yield picks;
@@ -219,9 +220,9 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
     const plan = this.#plan(this.#epochOf(given));
     const feed = new Feed(labels ? [inputs, labels] : [inputs], plan, {
       batch: this.batchSize,
-      from: integer(from, 'from'),
+      from: wholeNumber(from, 'from', 0),
       count: this.length,
-      ahead: integer(ahead, 'ahead', 1),
+      ahead: wholeNumber(ahead, 'ahead'),
       device,
     });
     let batch: Tensor[] | undefined;
@@ -238,7 +239,7 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
   }
 
   #epochOf(given: number | undefined): number {
-    return integer(given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0), 'epoch');
+    return wholeNumber(given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0), 'epoch', 0);
   }
 
   /** The inputs and labels of some `picks`, augmented and normalised. Operators only: a captured step can contain it. */

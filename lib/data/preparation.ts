@@ -2,8 +2,8 @@
 // so that a captured step can contain it; what is random was drawn before.
 import { expected, IsotorchError } from '../errors.js';
 import { capture, type Tensor } from '../tensor/index.js';
-import type { ImageShape } from './arguments.js';
 import type { Augmentation } from './augment.js';
+import type { ImageShape } from './imageShape.js';
 import { SeededRandom } from './random.js';
 import type { Statistics } from './statistics.js';
 import { normalize } from './transforms.js';

@@ -20,7 +20,7 @@ export type {
   UnknownSets,
   WeightsSource,
 } from './manifest/types.js';
-export { type Network, networksOf } from './networks.js';
+export { type NetworkEntry, networksOf } from './networks.js';
 export {
   type Counts,
   type ExtractJob,

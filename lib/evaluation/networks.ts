@@ -7,7 +7,7 @@ import { withSeed } from './manifest/checkpointShape.js';
 import type { DetectorChoice } from './manifest/detectorSchemas.js';
 import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
 
-export interface Network {
+export interface NetworkEntry {
   /** Of its own: the name and, where there is one, the seed (`convnet-isomax-s0`). */
   readonly id: string;
   /** What networks that differ in their seeds alone share; tables average over these. */
@@ -37,12 +37,12 @@ export function networksOf({
   train,
   checkpoints,
   arrays,
-}: Pick<Manifest, 'train' | 'checkpoints' | 'arrays'>): Network[] {
+}: Pick<Manifest, 'train' | 'checkpoints' | 'arrays'>): NetworkEntry[] {
   return [...(train ? trained(train) : []), ...checkpoints.flatMap(ofCheckpoint), ...arrays.map(ofArrays)];
 }
 
 /** Networks that one entry of `checkpoints` stands for. */
-export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Network[] {
+export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): NetworkEntry[] {
   const { loss = null, model = null } = source.kind === 'run' ? (source.says ?? {}) : source;
   return seeds.map((seed) => ({
     id: withSeedName(name, seed),
@@ -52,7 +52,7 @@ export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Ne
   }));
 }
 
-function trained(training: Training): Network[] {
+function trained(training: Training): NetworkEntry[] {
   const { model, losses, seeds } = training;
   return losses.flatMap((loss) =>
     seeds.map((seed) => {
@@ -63,7 +63,7 @@ function trained(training: Training): Network[] {
   );
 }
 
-function ofArrays(arrays: ArraySets): Network {
+function ofArrays(arrays: ArraySets): NetworkEntry {
   const { name, loss, model, seed, head } = arrays;
   const source = { kind: 'arrays', arrays } as const;
   return {
@@ -80,7 +80,7 @@ function ofArrays(arrays: ArraySets): Network {
 
 const withSeedName = (name: string, seed: number | null): string => (seed === null ? name : `${name}-s${seed}`);
 
-const headOf = (loss: LossName | null): Network['head'] => (loss === null ? 'unknown' : lossTable[loss].head);
+const headOf = (loss: LossName | null): NetworkEntry['head'] => (loss === null ? 'unknown' : lossTable[loss].head);
 
 /**
  * Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it.
@@ -89,7 +89,7 @@ const headOf = (loss: LossName | null): Network['head'] => (loss === null ? 'unk
  * @param known the known set: what there is to be fitted on, else null
  */
 export function obstacle(
-  { head, source }: Network,
+  { head, source }: NetworkEntry,
   { needs, fitsOn }: DetectorChoice,
   known: Readonly<Record<FitsOn, unknown>>,
 ): string | null {

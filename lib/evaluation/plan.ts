@@ -7,7 +7,7 @@
 import type { Bootstrap, Distance, Layout, Skipped } from '../report/index.js';
 import type { DetectorChoice } from './manifest/detectorSchemas.js';
 import type { ArrayFile, ArraySets, DataReference, KnownSet, Manifest, UnknownSets } from './manifest/types.js';
-import { type Network, networksOf, obstacle } from './networks.js';
+import { type NetworkEntry, networksOf, obstacle } from './networks.js';
 import { knownSize } from './sizes.js';
 
 interface JobBase {
@@ -73,7 +73,7 @@ export interface PlannedKnown {
 }
 
 export interface PlannedNetwork {
-  readonly network: Network;
+  readonly network: NetworkEntry;
   readonly known: readonly PlannedKnown[];
   readonly jobs: readonly Job[];
 }
@@ -147,7 +147,7 @@ export function layoutOf({ networks, detectors }: Plan): Layout {
 }
 
 function knownSetsOf(
-  { known, source }: Network,
+  { known, source }: NetworkEntry,
   id: readonly KnownSet[],
   sizeOf: (set: DataReference) => number | null,
 ) {
@@ -191,7 +191,7 @@ function arraysAsKnown({ train, validation, id, ood }: ArraySets): PlannedKnown 
 }
 
 function jobsOf(
-  { id: network, source }: Network,
+  { id: network, source }: NetworkEntry,
   known: readonly PlannedKnown[],
   usable: readonly (readonly DetectorChoice[])[],
 ): Job[] {

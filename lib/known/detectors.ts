@@ -2,7 +2,7 @@
 // settings. Defaults are those of the papers and OpenOOD. A detector is one row here, its formula in a file of lib/ood, and one
 // line in lib/ood/detectors/registry.ts, which the compiler asks for.
 
-import { type SettingSpecs, type SettingsOf, settled } from './settings.js';
+import { type SettingSpecs, type SettingsOf, settled } from './detectorSettings.js';
 import { namesOf } from './table.js';
 
 /** The numbers of a network that a detector may read. `affine head`: a last layer with weight and bias, of an `nn.Linear`. */

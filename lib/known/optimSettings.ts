@@ -2,6 +2,7 @@
 // program, a recipe or a file brought it. No LibTorch is needed to read them.
 
 import { expected } from '../errors.js';
+import { type Check, choiceCheck, flagCheck, type NumberLimits, numberCheck, unknownName } from './settings.js';
 
 export interface Setting<T> {
   /** What it is where nothing else is said. */
@@ -10,56 +11,37 @@ export interface Setting<T> {
   check(value: unknown, name: string): T;
 }
 
-interface Range {
-  /** The least value. @default 0 */
-  least?: number;
-  /** Every value is above this one. */
-  above?: number;
-  /** Every value is below this one. */
-  below?: number;
-  /** The greatest value. */
-  most?: number;
+/** @throws ERR_ARGUMENT unless it is what the check expects */
+function ensured<T>(check: Check, value: unknown, name: string): T {
+  if (!check.is(value)) throw expected(check.expects, name, value);
+  return value as T;
 }
 
-function inWords({ least = 0, above, below, most }: Range): string {
-  const from =
-    above === undefined ? (least === Number.NEGATIVE_INFINITY ? '' : `of ${least} or more`) : `above ${above}`;
-  const to = below === undefined ? (most === undefined ? '' : `of ${most} or less`) : `below ${below}`;
-  return ['a finite number', [from, to].filter(Boolean).join(' and ')].filter(Boolean).join(' ');
-}
+/** @throws ERR_ARGUMENT unless it is a number within the limits, by default of 0 or more */
+export const inRange = (value: unknown, name: string, limits: NumberLimits = {}): number =>
+  ensured(numberCheck(limited(limits)), value, name);
 
-/** @throws ERR_ARGUMENT unless it is a finite number in the range. */
-export function inRange(value: unknown, name: string, range: Range = {}): number {
-  const { least = 0, above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = range;
-  const { most = Number.POSITIVE_INFINITY } = range;
-  const floor = range.above === undefined ? least : Number.NEGATIVE_INFINITY;
-  if (typeof value !== 'number' || !Number.isFinite(value) || !(value >= floor && value <= most))
-    throw expected(inWords(range), name, value);
-  if (!(value > above && value < below)) throw expected(inWords(range), name, value);
-  return value;
-}
+const limited = (limits: NumberLimits): NumberLimits =>
+  limits.min === undefined && limits.above === undefined ? { min: 0, ...limits } : limits;
 
-export const number = (usual: number, range?: Range): Setting<number> => ({
+/** A number, of 0 or more if no other least one is given. */
+export const number = (usual: number, limits: NumberLimits = {}): Setting<number> => ({
   usual,
-  check: (value, name) => inRange(value, name, range),
+  check: (value, name) => inRange(value, name, limits),
+});
+
+/** Any number within the limits, also below 0. */
+export const anyNumber = (usual: number, limits: NumberLimits = {}): Setting<number> => ({
+  usual,
+  check: (value, name) => ensured(numberCheck(limits), value, name),
 });
 
 /** A whole number. */
-export const whole = (usual: number, least = 1): Setting<number> => ({
-  usual,
-  check(value, name) {
-    if (!Number.isSafeInteger(value) || (value as number) < least)
-      throw expected(`a whole number of ${least} or more`, name, value);
-    return value as number;
-  },
-});
+export const whole = (usual: number, min = 1): Setting<number> => number(usual, { integer: true, min });
 
 export const flag = (usual: boolean): Setting<boolean> => ({
   usual,
-  check(value, name) {
-    if (typeof value !== 'boolean') throw expected('a boolean', name, value);
-    return value;
-  },
+  check: (value, name) => ensured(flagCheck, value, name),
 });
 
 /** What PyTorch has and isotorch has not: false for good. */
@@ -79,11 +61,7 @@ export const optional = <T>({ check }: Setting<T>): Setting<T | null> => ({
 
 export const choice = <T extends string>(usual: T, ...others: readonly T[]): Setting<T> => ({
   usual,
-  check(value, name) {
-    const known: readonly unknown[] = [usual, ...others];
-    if (!known.includes(value)) throw expected(`one of ${known.join(', ')}`, name, value);
-    return value as T;
-  },
+  check: (value, name) => ensured(choiceCheck([...new Set([usual, ...others])]), value, name),
 });
 
 /** Several values, each with a kind of its own. They are frozen: change them by giving new ones. */
@@ -142,8 +120,7 @@ export function checkedSettings(owner: string, table: SettingTable, given: objec
     throw expected(`an object of settings of ${owner}`, 'options', given);
   const values = given as Record<string, unknown>;
   for (const [key, value] of Object.entries(values))
-    if (!(key in table) && value !== undefined)
-      throw expected(`settings of ${owner}, which are ${Object.keys(table).join(', ')},`, 'options', key);
+    if (!(key in table) && value !== undefined) throw unknownName(`setting of ${owner}`, key, Object.keys(table));
   const entries = Object.entries(table).map(([key, setting]): [string, unknown] => {
     const value = values[key];
     return [key, value === undefined && !('isNeeded' in setting) ? setting.usual : setting.check(value, key)];

@@ -1,7 +1,18 @@
 // The optimizers of `torch.optim`: their settings with PyTorch's defaults, and the tensors that each keeps for a parameter.
 // One row each; the update rule stands in lib/optim/, in a file of that name. Names are PyTorch's in camelCase.
 
-import { choice, flag, number, off, optional, type Setting, tuple, type ValuesOf, whole } from './optimSettings.js';
+import {
+  anyNumber,
+  choice,
+  flag,
+  number,
+  off,
+  optional,
+  type Setting,
+  tuple,
+  type ValuesOf,
+  whole,
+} from './optimSettings.js';
 
 export interface OptimizerRow<S = Record<never, never>> {
   /** PyTorch's class. */
@@ -14,7 +25,7 @@ export interface OptimizerRow<S = Record<never, never>> {
 }
 
 const lr = (usual: number) => number(usual);
-const below1 = (usual: number) => number(usual, { below: 1 });
+const below1 = (usual: number) => number(usual, { min: 0, below: 1 });
 const betas = tuple<[number, number]>(below1(0.9), below1(0.999));
 
 /** `true`: operator by operator on lists of tensors, also where one fused call could do it. */
@@ -45,7 +56,7 @@ export const optimizers = {
     settings: {
       lr: lr(1),
       /** How much of the average of squared gradients stays. */
-      rho: number(0.9, { most: 1 }),
+      rho: number(0.9, { min: 0, max: 1 }),
       eps: number(1e-6),
       weightDecay,
       maximize,
@@ -61,11 +72,11 @@ export const optimizers = {
     settings: {
       lr: lr(1e-2),
       /** The power of the step by which less of each new square counts. */
-      beta2Decay: number(-0.8, { least: Number.NEGATIVE_INFINITY, most: 0 }),
+      beta2Decay: anyNumber(-0.8, { max: 0 }),
       /** The least of the squares (null: the dtype's epsilon), and of the parameter's size. */
       eps: tuple<[number | null, number]>(optional(number(0)), number(1e-3)),
       /** The greatest root mean square of an update. */
-      d: number(1, { least: 1 }),
+      d: number(1, { min: 1 }),
       weightDecay,
       foreach,
       maximize,
@@ -137,11 +148,11 @@ export const optimizers = {
     settings: {
       lr: lr(1e-2),
       /** Decay of the parameters. */
-      lambd: number(1e-4, { least: Number.NEGATIVE_INFINITY }),
+      lambd: anyNumber(1e-4),
       /** The power by which the rate falls. */
-      alpha: number(0.75, { least: Number.NEGATIVE_INFINITY }),
+      alpha: anyNumber(0.75),
       /** The step from which averaging counts. */
-      t0: number(1e6, { least: Number.NEGATIVE_INFINITY }),
+      t0: anyNumber(1e6),
       weightDecay,
       foreach,
       maximize,
@@ -180,11 +191,7 @@ export const optimizers = {
       momentum: number(0.95),
       nesterov: flag(true),
       /** Of the quintic that is iterated. */
-      nsCoefficients: tuple<[number, number, number]>(
-        number(3.4445, { least: Number.NEGATIVE_INFINITY }),
-        number(-4.775, { least: Number.NEGATIVE_INFINITY }),
-        number(2.0315, { least: Number.NEGATIVE_INFINITY }),
-      ),
+      nsCoefficients: tuple<[number, number, number]>(anyNumber(3.4445), anyNumber(-4.775), anyNumber(2.0315)),
       eps: number(1e-7),
       /** How often it is iterated. */
       nsSteps: whole(5, 0),
@@ -267,7 +274,7 @@ export const optimizers = {
       lr: lr(1e-3),
       momentum: number(0),
       /** How little of a new gradient goes into the momentum. */
-      dampening: number(0, { least: Number.NEGATIVE_INFINITY }),
+      dampening: anyNumber(0),
       weightDecay,
       /** Nesterov's momentum; needs a momentum and no dampening. */
       nesterov: flag(false),

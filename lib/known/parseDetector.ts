@@ -1,6 +1,7 @@
 // A detector in words: `energy+react` and some settings, from a program, a file or a command line, taken apart and checked.
 
 import { expected, IsotorchError } from '../errors.js';
+import { type Settings, unknownName } from './detectorSettings.js';
 import {
   type DetectorEntry,
   type DetectorName,
@@ -13,7 +14,6 @@ import {
   shapingSettings,
   shapingSpecs,
 } from './detectors.js';
-import { type Settings, unknownName } from './settings.js';
 import { isNameOf, rowOf } from './table.js';
 
 /** A detector in words: which one, with which settings (all of them), behind which activation shapings. */

@@ -27,7 +27,7 @@ export interface ScheduleRow {
   readonly isPerStep?: boolean;
 }
 
-const factor = (usual: number) => number(usual, { most: 1 });
+const factor = (usual: number) => number(usual, { min: 0, max: 1 });
 const anneal = choice<'cos' | 'linear'>('cos', 'linear');
 /** Momentum falls while the rate rises, and rises while it falls. */
 const cycleMomentum = flag(true);
@@ -53,7 +53,7 @@ export const schedules = {
   },
   LinearLR: {
     title: 'a factor that moves on a line for some epochs',
-    settings: { startFactor: number(1 / 3, { above: 0, most: 1 }), endFactor: factor(1), totalIters: whole(5) },
+    settings: { startFactor: number(1 / 3, { above: 0, max: 1 }), endFactor: factor(1), totalIters: whole(5) },
   },
   ExponentialLR: { title: 'times gamma each epoch', settings: { gamma: needed(number(1)) } },
   PolynomialLR: { title: 'to zero by a power of the time left', settings: { totalIters: whole(5), power: number(1) } },
@@ -103,7 +103,7 @@ export const schedules = {
       epochs: optional(whole(1)),
       stepsPerEpoch: optional(whole(1)),
       /** The part of the steps in which it rises. */
-      pctStart: number(0.3, { most: 1 }),
+      pctStart: number(0.3, { min: 0, max: 1 }),
       annealStrategy: anneal,
       cycleMomentum,
       baseMomentum: perGroup(number(0.85)),
@@ -123,7 +123,7 @@ export const schedules = {
     settings: {
       /** Whether a lesser metric is better. */
       mode: choice<'min' | 'max'>('min', 'max'),
-      factor: number(0.1, { below: 1 }),
+      factor: number(0.1, { min: 0, below: 1 }),
       /** Epochs without improvement that are let pass. */
       patience: whole(10, 0),
       /** The least improvement that counts: of the best's value, or absolute. */

@@ -1,6 +1,7 @@
 // Functions that see all gradients of a module's inputs and outputs together, when backward() comes through it.
 
-import { gateGradients, Tensor, torch } from '../tensor/index.js';
+import { gateGradients } from '../tensor/gradientHooks.js';
+import { Tensor, torch } from '../tensor/index.js';
 import type { AnyModule } from './module.js';
 
 type Gradients = readonly (Tensor | null)[];

@@ -18,7 +18,7 @@ import { flag } from './arguments.js';
 import type { FullBackwardHook } from './backwardHooks.js';
 import { type Convert, convert } from './convert.js';
 import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
-import { snakeCase } from './names.js';
+import { type Part, Parts } from './parts.js';
 import { block } from './print.js';
 import {
   type ForeignKeys,
@@ -31,18 +31,10 @@ import {
 } from './stateDict.js';
 import { traceForward } from './trace.js';
 
-type State = AnyModule | Parameter | Buffer;
-
 let hooksOf: (module: AnyModule) => Hooks | undefined;
 
 /** Any module, whatever its forward takes and gives. */
 export type AnyModule = Module<unknown, never[]>;
-
-interface Registered {
-  value: State;
-  /** How many fields there were before it: its place among them. */
-  after: number;
-}
 
 /**
  * Base of all modules (`torch.nn.Module`). A class of your own has fields and a `forward`:
@@ -64,7 +56,7 @@ interface Registered {
 export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[]> {
   #training = true;
   readonly #readTraining = () => this.#training;
-  readonly #registered = new Map<string, Registered>();
+  readonly #parts = new Parts(this, (value): value is AnyModule => value instanceof Module);
   readonly #hooks = new Hooks();
   readonly #readHooks = () => this.#hooks.entries;
 
@@ -97,19 +89,19 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   /** Registers a module under a literal name, for names that no field could have. Returns the module. */
   registerModule<M extends AnyModule>(name: string, module: M): M {
     if (!(module instanceof Module)) throw expected('a Module', name, module);
-    return this.#register(name, module);
+    return this.#parts.register(name, module);
   }
 
   /** Registers a parameter under a literal name. Returns the parameter. */
   registerParameter(name: string, parameter: Parameter): Parameter {
     if (!(parameter instanceof Parameter)) throw expected('a Parameter', name, parameter);
-    return this.#register(name, parameter);
+    return this.#parts.register(name, parameter);
   }
 
   /** Registers a buffer under a literal name. Returns the buffer. */
   registerBuffer(name: string, buffer: Buffer): Buffer {
     if (!(buffer instanceof Buffer)) throw expected('a Buffer', name, buffer);
-    return this.#register(name, buffer);
+    return this.#parts.register(name, buffer);
   }
 
   /** `registerModule`, under PyTorch's other name. */
@@ -119,59 +111,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   /** Takes back what was registered under a literal name. */
   unregister(name: string): void {
-    this.#registered.delete(name);
+    this.#parts.unregister(name);
   }
 
-  #register<S extends State>(name: string, value: S): S {
-    if (typeof name !== 'string' || name === '' || name.includes('.'))
-      throw expected('a name without dots', 'name', name);
-    if (this.#own().some(([taken]) => taken === name)) throw this.#twice(name);
-    this.#registered.set(name, { value, after: Object.keys(this).length });
-    return value;
-  }
-
-  #twice(name: string): IsotorchError {
-    return new IsotorchError('ERR_ARGUMENT', `${this.constructor.name} has two parts named ${name}`);
-  }
-
-  /**
-   * Everything of this module alone, in order of declaration. A value registered under a literal name has that name only,
-   * even if a field holds it too.
-   */
-  #own(): [string, State][] {
-    const literal = new Set<unknown>();
-    const queue = [...this.#registered];
-    for (const [, { value }] of queue) literal.add(value);
-    const found: [string, State][] = [];
-    for (const [i, field] of Object.keys(this).entries()) {
-      while (queue[0] !== undefined && queue[0][1].after <= i) take(queue.shift() as [string, Registered]);
-      const value: unknown = this[field as keyof this];
-      if (isState(value) && !literal.has(value)) found.push([snakeCase(field), value]);
-      else if (Array.isArray(value) && value.some(isState)) throw this.#inArray(field);
-    }
-    for (const entry of queue) take(entry);
-    const names = new Set<string>();
-    for (const [name] of found) {
-      if (names.has(name)) throw this.#twice(name);
-      names.add(name);
-    }
-    return found;
-
-    function take([name, { value }]: [string, Registered]): void {
-      found.push([name, value]);
-    }
-  }
-
-  #inArray(field: string): IsotorchError {
-    return new IsotorchError(
-      'ERR_ARGUMENT',
-      `${this.constructor.name}.${field} is an array of modules or parameters, which would be neither trained nor saved. ` +
-        `Use new nn.ModuleList(…), or a #private field if they belong to another module`,
-    );
-  }
-
-  #ofKind<T extends State>(kind: abstract new (...args: never[]) => T): Map<string, T> {
-    return new Map(this.#own().filter((entry): entry is [string, T] => entry[1] instanceof kind));
+  #ofKind<T extends Part>(kind: abstract new (...args: never[]) => T): Map<string, T> {
+    return new Map(this.#parts.all().filter((entry): entry is [string, T] => entry[1] instanceof kind));
   }
 
   /** The parameters of this module itself, without those of modules inside. */
@@ -412,6 +356,11 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   /** Called before a state dict is compared with this module, for layers whose sizes it decides. `own`: its tensors, by key. */
   prepareForState(_own: (key: string) => Tensor | undefined): void {}
 
+  /** A line of advice for a state dict that does not fit; undefined where there is none. @param at what the dict has for a key */
+  stateAdvice(_at: (key: string) => unknown): string | undefined {
+    return undefined;
+  }
+
   // ---- print
 
   /** The settings that `toString` shows in parentheses. */
@@ -439,8 +388,4 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 function splitPath(path: string): [owner: string, name: string] {
   const dot = path.lastIndexOf('.');
   return [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
-}
-
-function isState(value: unknown): value is State {
-  return value instanceof Module || value instanceof Parameter || value instanceof Buffer;
 }

@@ -1,5 +1,18 @@
 // The ood room's public names: evaluate and its three stages, detectors and activation shapings, the metrics.
 
+export type {
+  ChoiceSetting,
+  FlagSetting,
+  NumberLimits,
+  NumberSetting,
+  NumbersSetting,
+  PathSetting,
+  PathsSetting,
+  Setting,
+  SettingSpec,
+  SettingSpecs,
+  Settings,
+} from '../known/detectorSettings.js';
 export {
   type DetectorEntry,
   type DetectorName,
@@ -17,19 +30,6 @@ export {
   shapingSpecs,
 } from '../known/detectors.js';
 export { type DetectorSpec, parseDetector } from '../known/parseDetector.js';
-export type {
-  ChoiceSetting,
-  FlagSetting,
-  NumberLimits,
-  NumberSetting,
-  NumbersSetting,
-  PathSetting,
-  PathsSetting,
-  Setting,
-  SettingSpec,
-  SettingSpecs,
-  Settings,
-} from '../known/settings.js';
 export { type Arrays, arrays, narrowed, rowsOf } from './arrays/arrays.js';
 export { ArrayCache, type CacheEntry, type PruneOptions } from './arrays/cache.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
@@ -45,6 +45,7 @@ export {
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
 export { percentiles, type Walk } from './arrays/percentiles.js';
 export { type Calibration, fitTemperature, type TemperatureOptions } from './calibration/temperature.js';
+export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './comparisons.js';
 export {
   type Detector,
   type FittedDetector,
@@ -99,14 +100,14 @@ export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
 export { vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
-export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export type { GuardContent } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
   fitThresholdFromArrays,
   type GuardOptions,
 } from './guard/fitThreshold.js';
-export { Guard, type GuardContent, type LoadGuardOptions } from './guard/guard.js';
+export { Guard, type LoadGuardOptions } from './guard/guard.js';
 export type { GuardedModel } from './guard/network.js';
 export type { Verdict } from './guard/verdicts.js';
 export { autogradNorm } from './images/gradNorm.js';
@@ -177,7 +178,7 @@ export { react, vra } from './shaping/clipping.js';
 export { ashB, ashP, ashS, scale } from './shaping/pruning.js';
 export { shaped } from './shaping/shaped.js';
 export { type FittedShaping, type Shaping, shapingLearns } from './shaping/shaping.js';
-export { PERCENTILES, percentilesOf } from './thresholds/percentiles.js';
+export { PERCENTILES, percentilesOf } from './thresholds/scorePercentiles.js';
 export {
   fitThresholdFromScores,
   type Interval,

@@ -72,11 +72,14 @@ export class ParamState {
     const { dtype, device } = param;
     const layout = String(strides);
     if (dtype === this.#dtype && device === this.#device && layout === this.#strides) return;
-    for (const [key, tensor] of Object.entries(this.tensors)) {
-      const { follows } = kept[key]!;
-      if (follows === 'layout') tensor.replace_(torch.emptyLike(param.detach()).copy_(tensor));
-      else tensor.replace_(tensor.to(follows === 'dtype' ? { dtype, device } : { device }));
-    }
+    // Once, as making it was once: a record that moved it would move it again in each replay.
+    capture.outside(() => {
+      for (const [key, tensor] of Object.entries(this.tensors)) {
+        const { follows } = kept[key]!;
+        if (follows === 'layout') tensor.replace_(torch.emptyLike(param.detach()).copy_(tensor));
+        else tensor.replace_(tensor.to(follows === 'dtype' ? { dtype, device } : { device }));
+      }
+    });
     this.#dtype = dtype;
     this.#device = device;
     this.#strides = layout;

@@ -73,12 +73,15 @@ export function unpacked(dict: OptimizerStateSource, row: Row, groups: readonly 
     }
     return settingsOf(saved[i], row);
   });
-  return { settings, groups: groups.map((group, i) => Object.create(group, valuesOf(settings[i]!))), states };
+  return { settings, groups: groups.map((group, i) => hypothetical(row, group, settings[i]!)), states };
 }
 
-/** Properties that hide those of a group's own. */
-const valuesOf = (settings: Record<string, unknown>): PropertyDescriptorMap =>
-  Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, { value, enumerable: true }]));
+/** A group as it would be with these settings. All are properties of its own: the group's accessors are the group's alone. */
+function hypothetical({ settings }: Row, group: ParamGroup, loaded: Record<string, unknown>): ParamGroup {
+  const values = group as unknown as Record<string, unknown>;
+  const entries = Object.keys(settings).map((key) => [key, { value: loaded[key] ?? values[key] }]);
+  return Object.create(group, Object.fromEntries(entries));
+}
 
 /** Those that the file has; the others stay. */
 function settingsOf(saved: unknown, { settings }: Row): Record<string, unknown> {

@@ -8,6 +8,7 @@ import { noGrad } from './autograd.js';
 import { recordFunction } from './capture/function.js';
 import { collecting, type Dependency, dependsOn, hold } from './capture/recording.js';
 import { getRngState, setRngState } from './random.js';
+import { tidy } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /** What forward hands on to backward. */
@@ -167,7 +168,10 @@ function recordForm(
       });
       if (!needs.includes(true)) return { there, back: 0 };
       try {
-        return { there, back: recordBackward(context, outputs, args, (...g) => backward(context, ...g), name) };
+        return {
+          there,
+          back: tidy(() => recordBackward(context, outputs, args, (...g) => backward(context, ...g), name)),
+        };
       } catch (error) {
         native.releaseRecord(there.id);
         throw error;
@@ -192,7 +196,7 @@ function recordBackward(
   const device = outputs[0]?.device ?? 'cpu';
   const random = getRngState(device);
   const ones = outputs.map((output) => output.newOnes(output.shape));
-  const { id, results } = recordFunction(
+  const { id } = recordFunction(
     Float64Array.from([...ones, ...savedTensors], ({ handle }) => handle),
     () => {
       const given = backward(...ones);
@@ -216,7 +220,6 @@ function recordBackward(
     },
   );
   setRngState(random, device);
-  for (const tensor of [random, ...ones, ...results]) if (!args.includes(tensor)) tensor?.dispose();
   return id;
 }
 

@@ -9,7 +9,7 @@ import { isDType, type Scalar } from './dtype.js';
 import { restate } from './forms.js';
 import { camelCase } from './names.js';
 import { Generator } from './random.js';
-import { Tensor } from './tensor.js';
+import { summary, Tensor } from './tensor.js';
 
 interface Parameter extends NativeValue {
   /** The name in JavaScript. */
@@ -65,6 +65,9 @@ function element(kind: Parameter['kind'], value: unknown): boolean {
   }
 }
 
+/** Of a list. An array may claim 2³² − 1 elements and have none. */
+const mostElements = 2 ** 22;
+
 /** `value` as the addon wants it, or MISFIT. */
 function convert(parameter: Parameter, value: unknown): unknown {
   if (value === undefined) return parameter.hasDefault ? undefined : parameter.optional ? null : MISFIT;
@@ -75,6 +78,7 @@ function convert(parameter: Parameter, value: unknown): unknown {
         return convert(parameter, Array.from(value as Float64Array));
       return parameter.repeat > 0 && element(parameter.kind, value) ? value : MISFIT;
     }
+    if (value.length > mostElements) return MISFIT;
     if (parameter.kind !== 'Tensor') return value.every((item) => element(parameter.kind, item)) ? value : MISFIT;
     const handles = new Float64Array(value.length);
     for (let i = 0; i < value.length; i++) {
@@ -312,8 +316,7 @@ export class Operator {
 
 /** `value` in a few words, tensors with their dtype and shape. */
 export function describeArgument(value: unknown): string {
-  if (value instanceof Tensor)
-    return value.isDisposed ? 'disposed Tensor' : `Tensor ${value.dtype} [${value.shape.join(', ')}]`;
+  if (value instanceof Tensor) return summary(value);
   if (Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item === 'number'))
     return `[${value.join(', ')}]`;
   return describe(value);

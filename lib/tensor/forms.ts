@@ -49,11 +49,7 @@ function numberInFront(op: Operator, args: readonly unknown[], options: Options 
     const dtype = operator('aten::result_type').call([number, other]) as DType;
     return { result: tidy(() => op.call(withOptions([scalar(number, dtype), other, ...more], options))) };
   }
-  // A number is less than any tensor where dtypes meet. A tensor without dimensions is that beside one with dimensions of the
-  // same kind, so it may hold the number exactly.
-  const result = operator('aten::result_type').call([number, other]) as DType;
-  const dtype =
-    typeof number === 'boolean' ? 'bool' : kindOf(result) === kindOf(other.dtype) ? widest[kindOf(result)] : result;
+  const dtype = dtypeBeside(other.dtype, number);
   return {
     result: tidy(() => {
       const first = scalar(number, dtype, other.device);
@@ -61,6 +57,20 @@ function numberInFront(op: Operator, args: readonly unknown[], options: Options 
       return (op.call(withOptions([first, other.view([1]), ...more], options)) as Tensor).view([]);
     }),
   };
+}
+
+/**
+ * Of a number as a tensor without dimensions: such a one is less than one with dimensions where dtypes of the same kind meet, so
+ * that it may hold the number exactly.
+ */
+function dtypeBeside(other: DType, number: Scalar): DType {
+  if (typeof number === 'boolean') return 'bool';
+  const kind = kindOf(other);
+  const isWhole = isInteger(number);
+  if (kind === 'complex' || (typeof number !== 'object' && (kind === 'real' || (kind === 'integer' && isWhole))))
+    return widest[kind];
+  if (typeof number === 'object') return kind === 'real' && other === 'float64' ? 'complex128' : 'complex64';
+  return isWhole ? 'int64' : 'float32';
 }
 
 const scalar = (number: Scalar, dtype: DType, device: Device = 'cpu'): unknown =>

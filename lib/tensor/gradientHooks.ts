@@ -29,8 +29,8 @@ let changes = 0;
 export const hooksNow = (): number => changes;
 
 function add(run: Run): number {
-  if (hooks.size === 0) native.setHookRunner(call);
-  else for (const gone of native.droppedHooks()) hooks.delete(gone);
+  if (next === 1) native.setHookRunner(call);
+  for (const gone of native.droppedHooks()) hooks.delete(gone);
   hooks.set(next, run);
   return next++;
 }
@@ -56,7 +56,13 @@ export function registerHook(tensor: Tensor, hook: GradientHook): HookHandle {
     if (!(changed instanceof Tensor)) throw expected('a Tensor or nothing', 'the result of a gradient hook', changed);
     return [changed];
   });
-  const place = native.addHook(tensor.handle, number);
+  let place: number;
+  try {
+    place = native.addHook(tensor.handle, number);
+  } catch (error) {
+    hooks.delete(number);
+    throw error;
+  }
   const change = () => {
     if (!isRecording()) changes++;
   };
@@ -70,7 +76,7 @@ export function registerHook(tensor: Tensor, hook: GradientHook): HookHandle {
 }
 
 /**
- * The same tensors, whose gradients come to `run` together, and go on as what it gives.
+ * @internal The same tensors, whose gradients come to `run` together, and go on as what it gives.
  * @throws ERR_CAPTURE in a captured step.
  */
 export function gateGradients(

@@ -10,12 +10,17 @@ import type { ComposedMethods } from './composed/index.js';
 import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
 import { type GradientHook, type HookHandle, hooksNow, registerHook } from './gradientHooks.js';
 import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
+import { repr } from './print/repr.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
 const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(handle));
 
 export type NestedArray<T> = T | NestedArray<T>[];
+
+/** `Tensor float32 [2, 3]`: what it is in a few words, for messages. Never throws. */
+export const summary = (tensor: Tensor): string =>
+  tensor.isDisposed ? 'disposed Tensor' : `Tensor ${native.inWords(tensor.handle)}`;
 
 export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Indexing, Properties, Sequence {}
 
@@ -45,7 +50,7 @@ export class Tensor {
   }
 
   get ndim(): number {
-    return native.shape(this.handle).length;
+    return native.ndim(this.handle);
   }
 
   get dtype(): DType {
@@ -138,14 +143,18 @@ export class Tensor {
   /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
   tolist(): NestedArray<number | bigint | boolean> {
     const { shape, dtype } = this;
-    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
-    const flat = native.toArraySync(readable.handle);
-    if (readable !== this) readable.dispose();
     if (dtype.startsWith('complex'))
       throw new IsotorchError(
         'ERR_DTYPE',
         `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`,
       );
+    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
+    let flat: TypedArray;
+    try {
+      flat = native.toArraySync(readable.handle);
+    } finally {
+      if (readable !== this) readable.dispose();
+    }
     const value = (i: number): number | bigint | boolean => {
       const item = flat[i]!;
       if (dtype === 'bool') return item !== 0;
@@ -228,24 +237,41 @@ export class Tensor {
     return this;
   }
 
+  /** The text that Python's PyTorch prints for it, see `torch.setPrintOptions`. Never throws. */
   toString(): string {
-    if (this.isDisposed) return 'Tensor (disposed)';
-    const { dtype, shape, device } = this;
-    const place = device === 'cpu' ? '' : ` on ${device}`;
-    const head = `Tensor ${dtype} [${shape.join(', ')}]${place}`;
-    if (this.numel() > 100 || dtype.startsWith('complex') || device === 'meta') return head;
-    const text = (value: NestedArray<Scalar>): string =>
-      Array.isArray(value)
-        ? `[${value.map(text).join(', ')}]`
-        : typeof value === 'number' && !Number.isInteger(value)
-          ? Number(value.toPrecision(5)).toString()
-          : String(value);
-    return `${head} ${text(this.tolist())}`;
+    return this.isDisposed ? 'Tensor (disposed)' : repr(this.handle);
   }
 
   [inspect.custom](): string {
     return this.toString();
   }
+
+  /**
+   * In text the tensor prints; where JavaScript wants a number (`Number(t)`, `t + 1`, `t > 0`), one of a single element
+   * gives it.
+   * @throws ERR_ARGUMENT for more elements: operators are methods, `t.add(1)`.
+   */
+  [Symbol.toPrimitive](hint: string): string | number | bigint | boolean {
+    return hint === 'string' ? this.toString() : single(this, 'a number', 'operators are methods: t.add(1), t.gt(0)');
+  }
+
+  /** The value of a tensor of one element, for `JSON.stringify`. @throws ERR_ARGUMENT for more elements */
+  toJSON(): number | boolean {
+    const value = single(this, 'JSON', 'tolist() gives nested arrays, checkpoint.saveSafetensors() a file');
+    if (typeof value !== 'bigint') return value;
+    throw new IsotorchError('ERR_ARGUMENT', `JSON has no integers of the size of ${value}; use String(t.item())`);
+  }
+}
+
+/** The value of a tensor that has one, where JavaScript wants it. */
+function single(tensor: Tensor, wanted: string, advice: string): number | bigint | boolean {
+  const { handle } = tensor;
+  const real = !native.dtype(handle).startsWith('complex');
+  if (real && native.numel(handle) === 1) return native.item(handle) as number | bigint | boolean;
+  throw new IsotorchError(
+    'ERR_ARGUMENT',
+    `Expected a tensor of one real number for ${wanted} but received ${summary(tensor)}; ${advice}`,
+  );
 }
 
 /** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
@@ -266,6 +292,10 @@ export class Parameter extends Tensor {
     super(leafOf(data));
     if (depth > 0) this.finalizeWithCollector();
     if (this.requiresGrad !== requiresGrad) this.requiresGrad = requiresGrad;
+  }
+
+  override toString(): string {
+    return this.isDisposed ? 'Parameter (disposed)' : `Parameter containing:\n${super.toString()}`;
   }
 }
 

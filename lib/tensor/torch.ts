@@ -9,9 +9,11 @@ import { backends } from './backends.js';
 import { composedFunctions } from './composed/index.js';
 import { customFunction } from './customFunction.js';
 import type { Device } from './dtype.js';
+import { finfo, iinfo } from './dtypeInfo.js';
 import { fromBuffer, tensor } from './factory.js';
 import { gradcheck, gradgradcheck } from './gradcheck.js';
 import { installOperators, type OperatorNamespace, ops } from './operators.js';
+import { getPrintOptions, setPrintOptions } from './print/options.js';
 import { Generator, getRngState, manualSeed, setRngState } from './random.js';
 import { memory, tidy } from './scope.js';
 import { Tensor } from './tensor.js';
@@ -36,6 +38,16 @@ const own = {
   autograd: { grad, customFunction, gradcheck, gradgradcheck },
   autocast,
   backends,
+  finfo,
+  iinfo,
+  setPrintOptions,
+  getPrintOptions,
+  pi: Math.PI,
+  e: Math.E,
+  inf: Number.POSITIVE_INFINITY,
+  nan: Number.NaN,
+  /** A new dimension of size 1, in an index. */
+  newaxis: null,
 
   /** Threads that one operator may use; LibTorch's default is the number of cores. */
   getNumThreads: (): number => native.getNumThreads(),

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "../plain.h"
+
 namespace isotorch {
 namespace {
 
@@ -148,7 +150,7 @@ void GradInstruction::Run(Frame& frame) const {
 }
 
 void GetGradInstruction::Run(Frame& frame) const {
-  at::Tensor gradient = frame.Take(uses[0]).grad();
+  at::Tensor gradient = GradientInMemory(frame.Take(uses[0]));
   if (gradient.defined() != defined)
     throw Misuse("ERR_CAPTURE",
                  std::string("The tensor had ") + (defined ? "a" : "no") +

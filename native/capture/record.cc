@@ -76,6 +76,7 @@ void Record::RunInstructions(Frame& frame, std::vector<at::Tensor> given, const 
     try {
       instruction->Run(frame);
     } catch (...) {
+      if (!stop) throw;  // within autograd, whose threads pass on standard exceptions alone
       Failure failure = DescribeCurrent();
       failure.operator_name = instruction->Name();
       failure.schema = instruction->Schema();

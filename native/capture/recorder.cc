@@ -214,11 +214,11 @@ void Recorder::Function(c10::intrusive_ptr<RecordedFunction> function, const std
                         const std::vector<Handle>& results) {
   auto call = std::make_unique<ForeignInstruction>();
   call->name = function->name;
+  record_->no_graph.push_back("it calls a custom function");
   std::vector<Handle> state;  // the step depends on what its functions take from outside
   for (const auto* record : {function->forward.get(), function->backward.get()}) {
     if (record == nullptr) continue;
     record_->random = record_->random || record->random;
-    record_->no_graph.insert(record_->no_graph.end(), record->no_graph.begin(), record->no_graph.end());
     for (const Outside& outside : record->outside_facts) {
       if (outside.handle == 0) continue;
       state.push_back(outside.handle);
@@ -234,6 +234,7 @@ void Recorder::Function(c10::intrusive_ptr<RecordedFunction> function, const std
 void Recorder::Hook(Handle tensor, c10::intrusive_ptr<GradientHook> hook) {
   auto add = std::make_unique<HookInstruction>();
   add->hook = std::move(hook);
+  record_->no_graph.push_back("it has gradient hooks");
   Add(std::move(add), {tensor}, {});
 }
 

@@ -13,7 +13,12 @@ export const readNames = (): Names => JSON.parse(readFileSync(namesPath, 'utf8')
 
 const at = (path: string): unknown =>
   path.split('.').reduce((value: unknown, key) => (value as Record<string, unknown> | undefined)?.[key], isotorch);
-const holds = (path: string) => (name: string) => camelCase(name) in ((at(path) ?? {}) as object);
+/** Capitals within a name may differ: `set_printoptions` is `setPrintOptions`. */
+const alike = (name: string) => name.slice(0, 1) + name.slice(1).toLowerCase();
+const holds = (path: string) => {
+  const names = new Set(Object.keys((at(path) ?? {}) as object).map(alike));
+  return (name: string) => names.has(alike(camelCase(name)));
+};
 
 /** An operator is a method if its first argument is a tensor. */
 const isMethod = (name: string): boolean =>

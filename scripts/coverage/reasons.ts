@@ -48,8 +48,8 @@ export const leftOut: readonly { area: string; names: RegExp; why: string }[] = 
   },
   {
     area: 'torch.Tensor',
-    names: /^register_.*hook$/,
-    why: 'backward runs on any thread, and inside captured steps without JavaScript',
+    names: /^register_post_accumulate_grad_hook$/,
+    why: '`registerHook` has the gradient before it is added up',
   },
   {
     area: 'torch.Tensor',
@@ -158,6 +158,8 @@ export const leftOut: readonly { area: string; names: RegExp; why: string }[] = 
     names: /^Lazy|^Uninitialized/,
     why: 'sizes are arguments: a module has its parameters from the start',
   },
+  { area: 'torch.nn', names: /^RNN(Cell)?Base$/, why: 'bases of the recurrent layers, which are here' },
+  { area: 'torch.nn', names: /^LinearCrossEntropyOptions$/, why: 'options are plain objects' },
 
   // nn.functional
   {

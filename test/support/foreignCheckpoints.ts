@@ -17,10 +17,10 @@ export interface ExpectedForeign {
   nested: unknown;
 }
 
-/** In a folder of their own, which the caller removes. */
-export function foreignCheckpoints(): { folder: string; expected: ExpectedForeign } {
+/** In a folder of their own, which the caller removes. @param all programs and checkpoints in several files too */
+export function foreignCheckpoints({ all = false } = {}): { folder: string; expected: ExpectedForeign } {
   const folder = mkdtempSync(join(tmpdir(), 'isotorch-foreign-'));
   const script = fileURLToPath(new URL('../fixtures/make_foreign_checkpoints.py', import.meta.url));
-  execFileSync(python as string, [script, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync(python as string, [script, folder, ...(all ? ['all'] : [])], { stdio: ['ignore', 'ignore', 'pipe'] });
   return { folder, expected: JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) };
 }

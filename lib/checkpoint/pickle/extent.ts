@@ -3,7 +3,7 @@
 
 import { IsotorchError } from '../../errors.js';
 import type { ByteSource } from '../source.js';
-import { stepsPerTurn } from '../turns.js';
+import { stepsPerTurn, Turns } from '../turns.js';
 import { op } from './opcodes.js';
 
 /** What follows an opcode: so many bytes, a length of so many bytes and what it counts, or lines of text. */
@@ -30,7 +30,9 @@ const firstPiece = 1 << 12;
  */
 export async function readPickle(source: ByteSource, start: number, limit: number): Promise<Uint8Array> {
   const left = source.size - start;
+  const turns = new Turns();
   let at = 0;
+  let steps = 0;
   for (let length = Math.min(firstPiece, left); ; length = Math.min(4 * length, left, limit)) {
     const bytes = await source.read(start, length);
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -41,6 +43,7 @@ export async function readPickle(source: ByteSource, start: number, limit: numbe
       const next = after(view, at + 1, operand);
       if (next === undefined) break;
       at = next;
+      if (++steps % stepsPerTurn === 0) await turns.pause();
     }
     if (length === left) return bytes;
     if (length === limit)

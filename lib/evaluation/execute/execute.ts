@@ -13,7 +13,7 @@ import { layoutOf, type Plan } from '../plan.js';
 import { figuresOf } from './figures.js';
 import { ImageSets } from './images.js';
 import { Products, writeText } from './products.js';
-import { Run, type RunManifestOptions } from './run.js';
+import { type Context, Run, type RunManifestOptions } from './run.js';
 import type { Timing } from './timing.js';
 
 /** What an evaluation has come to. */
@@ -46,7 +46,7 @@ export interface ManifestResult {
 export async function runManifest(plan: Plan, options: RunManifestOptions = {}): Promise<ManifestResult> {
   const { device = torch.accelerator() ?? 'cpu' } = options;
   const { out, name, profile, bootstrap, skipped } = plan;
-  return await workThrough(plan, options, async ({ run, rows, figures }) => {
+  return await workThrough(plan, { ...options, failed: options.log }, async ({ run, rows, figures }) => {
     const about = { name, profile, bootstrap, skipped, failures: run.ledger.failures };
     const report = { ...about, results: rows, environment: describeEnvironment(device), figures, title: name };
     const layout = layoutOf(plan);
@@ -71,7 +71,7 @@ interface Work {
  */
 export async function workThrough<T>(
   plan: Plan,
-  options: RunManifestOptions,
+  options: RunManifestOptions & Pick<Context, 'failed'>,
   finish: (work: Work) => Promise<T>,
 ): Promise<T> {
   const { device = torch.accelerator() ?? 'cpu', log, download } = options;

@@ -10,7 +10,7 @@ import type { Device } from '../../tensor/index.js';
 import type { DataReference } from '../manifest/types.js';
 import type { PlannedKnown, PlannedNetwork, PlannedSet } from '../plan.js';
 import type { ImageRequest, ImageSets } from './images.js';
-import { type AboutNetwork, aboutNetwork, type LoadedNetwork, loadNetwork } from './networks.js';
+import { type AboutNetwork, aboutNetwork, type LoadedNetwork, loadNetwork } from './loadNetwork.js';
 
 /** Where the arrays of a network come from. */
 export interface NetworkArrays {

@@ -1,6 +1,6 @@
 // The curves of the rows that a page draws: scores are kept, so that no network is run for them.
 
-import { comparisonsOf } from '../../ood/evaluation.js';
+import { comparisonsOf } from '../../ood/comparisons.js';
 import { drawnRows, type EvaluationRow, type Figure, groupBy } from '../../report/index.js';
 import type { Products } from './products.js';
 

@@ -11,7 +11,7 @@ import { Extraction } from './extraction.js';
 import type { ImageSets } from './images.js';
 import { type KeyedJob, NetworkJobs } from './jobs.js';
 import { Ledger } from './ledger.js';
-import { runFolder } from './networks.js';
+import { runFolder } from './loadNetwork.js';
 import type { Products } from './products.js';
 import { Clock } from './timing.js';
 import { isTrained, trainNetwork } from './training.js';
@@ -41,6 +41,8 @@ export interface ManifestProgress {
 }
 
 export interface Context extends RunManifestOptions {
+  /** Is told of a failure when it happens. */
+  readonly failed?: ((message: string) => void) | undefined;
   readonly device: Device;
   readonly products: Products;
   readonly images: ImageSets;
@@ -192,13 +194,13 @@ export class Run {
 
   /** Does it, or notes why it couldn't be done. @throws ERR_ABORTED */
   async #attempt(job: Job, work: () => Promise<void>): Promise<void> {
-    const { signal, log } = this.context;
+    const { signal, failed } = this.context;
     try {
       if (!signal?.aborted) await work();
     } catch (error) {
       if (!signal?.aborted) {
         this.ledger.fail(job, error);
-        log?.(`${job.id} failed: ${(error as Error).message}`);
+        failed?.(`${job.id} failed: ${(error as Error).message}`);
       }
     }
     if (signal?.aborted)

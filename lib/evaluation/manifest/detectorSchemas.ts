@@ -1,5 +1,6 @@
 // Detectors as a manifest chooses them: names and settings are checked against the table of lib/known, without LibTorch. `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
 
+import { checkOf, type Setting, type SettingSpecs, type Settings } from '../../known/detectorSettings.js';
 import {
   type DetectorEntry,
   type DetectorNeed,
@@ -10,7 +11,6 @@ import {
   shapingSpecs,
 } from '../../known/detectors.js';
 import { parseDetector } from '../../known/parseDetector.js';
-import { checkOf, type Setting, type SettingSpecs, type Settings } from '../../known/settings.js';
 import { didYouMean } from '../../nearest.js';
 import { checked, type Field, named, optional, record, refine, type Shape } from './shapes.js';
 

@@ -3,7 +3,7 @@
 // wrong, so a result counts only if there is no mistake at all.
 
 import { resolve } from 'node:path';
-import { type Check, choiceCheck, type NumberLimits, numberCheck } from '../../known/settings.js';
+import { type Check, choiceCheck, type NumberLimits, numberCheck } from '../../known/detectorSettings.js';
 import { didYouMean, nearest } from '../../nearest.js';
 import { describeLocated, type Located, type LocatedMap, printable } from './located.js';
 import type { Mistake, Place } from './mistakes.js';

@@ -1,7 +1,6 @@
 // A module's forward with other tensors than its own (`torch.func.functional_call`): for gradients of gradients of training
 // steps, ensembles, and the like.
 
-import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { Buffer, Parameter, Tensor } from '../../tensor/index.js';
 import type { AnyModule, Module } from '../module.js';
@@ -24,10 +23,10 @@ function fieldOf(owner: AnyModule, name: string): string | undefined {
  */
 export function functionalCall<Output, Inputs extends unknown[]>(
   module: Module<Output, Inputs>,
-  tensors: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
+  tensors: Readonly<Record<string, Tensor>> | Iterable<readonly [string, Tensor]>,
   ...args: Inputs
 ): Output {
-  const entries = types.isMap(tensors) ? [...tensors] : Object.entries(tensors as Record<string, Tensor>);
+  const entries = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);
   const replaced = entries.map(([path, tensor]) => {
     if (!(tensor instanceof Tensor)) throw expected('a Tensor', path, tensor);
     const dot = path.lastIndexOf('.');

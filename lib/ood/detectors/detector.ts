@@ -2,8 +2,8 @@
 // A detector is a name, settings and, where it learns, a state of tensors; so it can be compared, saved and cached.
 
 import { IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import type { Need } from '../../known/detectors.js';
-import type { Settings } from '../../known/settings.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import type { TrainingArrays } from '../arrays/chunks.js';

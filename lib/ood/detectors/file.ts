@@ -4,7 +4,7 @@
 
 import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
 import { expected, IsotorchError } from '../../errors.js';
-import type { Settings } from '../../known/settings.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { packageVersion } from '../../libtorch.js';
 import type { Device, Tensor } from '../../tensor/index.js';
 import type { AnyDetector } from '../images/imageDetector.js';

@@ -2,8 +2,8 @@
 // training arrays, and how it scores with that. Nothing here records gradients.
 
 import { IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import type { Need } from '../../known/detectors.js';
-import type { Settings } from '../../known/settings.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { forChunks, type TrainingArrays } from '../arrays/chunks.js';

@@ -5,7 +5,7 @@
 // thousands of images, which no threshold can then tell apart.
 
 import { expected, IsotorchError } from '../../errors.js';
-import type { Settings } from '../../known/settings.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
 import { type Detector, needed } from './detector.js';
 

@@ -6,7 +6,7 @@
 import { IsotorchError } from '../../errors.js';
 import type { Need } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import type { Needed } from './detector.js';
 import type { Pass } from './fitted.js';
 

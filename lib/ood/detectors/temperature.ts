@@ -3,7 +3,7 @@
 
 import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import { mostLikelyBeta } from '../calibration/mostLikely.js';
 import type { Detector, FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';

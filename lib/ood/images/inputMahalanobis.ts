@@ -6,8 +6,8 @@ import { type Gaussian, gaussianOf, gaussianShapes, squaredDistance } from '../d
 import { Moments } from '../detectors/moments.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
+import { labelsOf } from './batchLabels.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
-import { labelsOf } from './labels.js';
 import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
 import { perturbed } from './perturbation.js';

@@ -1,6 +1,6 @@
 // What image detectors that learn have in common; what they have learnt is kept as that of all others (detectors/learnt.ts).
 
-import type { Settings } from '../../known/settings.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import type { Tensor } from '../../tensor/index.js';
 import { Learnt } from '../detectors/learnt.js';
 import type { EvaluatedDataset } from '../network/batches.js';

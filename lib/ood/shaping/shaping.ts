@@ -2,7 +2,7 @@
 // it makes of them (shaped.ts). A shaping is a name, settings and, where it learns, a state, as a detector is.
 
 import { expected } from '../../errors.js';
-import type { Settings } from '../../known/settings.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
 import { arrays } from '../arrays/arrays.js';
 import type { TrainingArrays } from '../arrays/chunks.js';

@@ -42,8 +42,8 @@ export class CosineAnnealingWarmRestarts extends LRScheduler<'CosineAnnealingWar
   }
 
   protected override extra(dict: unknown): () => void {
-    const length = inRange(field(dict, 'T_i') ?? this.#length, 'T_i', { least: 1 });
-    const done = inRange(field(dict, 'T_cur') ?? this.#done, 'T_cur', { least: -1 });
+    const length = inRange(field(dict, 'T_i') ?? this.#length, 'T_i', { min: 1 });
+    const done = inRange(field(dict, 'T_cur') ?? this.#done, 'T_cur', { min: -1 });
     return () => {
       this.#length = length;
       this.#done = done;

@@ -109,7 +109,7 @@ export class CyclicLR extends LRScheduler<'CyclicLR'> {
     };
     const maxLrs = numbers('max_lrs', this.#maxLrs);
     const size = inRange(field(dict, 'total_size') ?? this.#size, 'total_size', { above: 0 });
-    const ratio = inRange(field(dict, 'step_ratio') ?? this.#ratio, 'step_ratio', { most: 1 });
+    const ratio = inRange(field(dict, 'step_ratio') ?? this.#ratio, 'step_ratio', { min: 0, max: 1 });
     const scaleMode = field(dict, 'scale_mode') === 'iterations' ? 'iterations' : 'cycle';
     const momentums = this.#momentums && {
       base: numbers('base_momentums', this.#momentums.base),

@@ -14,7 +14,7 @@ export type MultiAvgFn = (averaged: readonly Tensor[], current: readonly Tensor[
 
 /** average ← decay·average + (1 − decay)·present. @throws ERR_ARGUMENT unless `decay` is from 0 to 1 */
 export function getEmaAvgFn(decay = 0.999): AvgFn {
-  inRange(decay, 'decay', { most: 1 });
+  inRange(decay, 'decay', { min: 0, max: 1 });
   return (averaged, current) => averaged.mul(decay).add(current.mul(1 - decay));
 }
 

@@ -6,16 +6,14 @@ import type { Scalar } from '../dtype.js';
 import { membersOfTensor } from '../members/members.js';
 import { Tensor } from '../tensor.js';
 import type { Index } from './slice.js';
-import { type Indexed, viewOf } from './view.js';
+import { type Indexed, indexed } from './view.js';
 
-/** The view of `indexed` for the time of `use`, and then nothing of what was made for it. */
-function withView<Result>(x: Tensor, { handle, made }: Indexed, use: (view: Tensor) => Result): Result {
-  const view = handle === x.handle ? x : new Tensor(handle);
+/** The view for the time of `use`, and then nothing of what was made for it. */
+function withView<Result>(x: Tensor, part: Indexed, use: (view: Tensor) => Result): Result {
   try {
-    return use(view);
+    return use(part.handle === x.handle ? x : new Tensor(part.handle));
   } finally {
-    if (view !== x) view.dispose();
-    for (const index of made) index.dispose();
+    part.release();
   }
 }
 
@@ -54,10 +52,9 @@ export const indexing = membersOfTensor({
    */
   at(...indices: Index[]): Tensor {
     const x = this as unknown as Tensor;
-    const indexed = viewOf(x, indices);
-    if (indexed.tensors.length === 0)
-      return indexed.handle === x.handle ? aten('alias', x) : new Tensor(indexed.handle);
-    return withView(x, indexed, (view) => aten('index', view, indexed.tensors));
+    const part = indexed(x, indices);
+    if (part.tensors.length > 0) return withView(x, part, (view) => aten('index', view, part.tensors));
+    return part.handle === x.handle ? aten('alias', x) : new Tensor(part.handle);
   },
 
   /**
@@ -72,9 +69,9 @@ export const indexing = membersOfTensor({
     if (!(value instanceof Tensor || isScalar(value))) throw expected('a Tensor or a number', 'value', value);
     if (index === false) return x;
     // Alone, true is all of the tensor: a view as by null, which a value of another dtype may be written to.
-    const indexed = viewOf(x, Array.isArray(index) ? index : [index === true ? null : (index as Index)]);
-    const { tensors } = indexed;
-    withView(x, indexed, (view) => {
+    const part = indexed(x, Array.isArray(index) ? index : [index === true ? null : (index as Index)]);
+    const { tensors } = part;
+    withView(x, part, (view) => {
       if (tensors.length === 0) return assign(view, value);
       const put = (values: Tensor) => void operator('aten::index_put_').call([view, tensors, values]);
       if (value instanceof Tensor) return withoutLeadingOnes(value, put);

@@ -15,7 +15,7 @@ export interface ToOptions {
 }
 type More = Pick<ToOptions, 'nonBlocking' | 'copy' | 'memoryFormat'>;
 type ToArguments =
-  | [options: ToOptions | (More & { other: Tensor })]
+  | [target: DType | Device | Tensor | ToOptions | (More & { other: Tensor })]
   | [dtype: DType, nonBlocking?: boolean, copy?: boolean]
   | [dtype: DType, options: More]
   | [device: Device | null, dtype?: DType | null, nonBlocking?: boolean, copy?: boolean]
@@ -48,6 +48,13 @@ function wanted(args: readonly unknown[]): { [Key in keyof ToOptions]?: unknown 
 const isAt = (tensor: Tensor, device: string): boolean =>
   device === tensor.device || (device === 'cpu' && /^cpu/.test(tensor.device));
 
+const kept = (name: string, args: readonly unknown[]): Keep => named(name, ['memoryFormat'], args, 0) as Keep;
+
+const cast = (name: string, dtype: DType) =>
+  function (this: Tensor, ...args: [options?: Keep]): Tensor {
+    return this.to({ dtype, ...kept(name, args) });
+  };
+
 export const conversion = membersOfTensor({
   /**
    * This tensor with another dtype or device, or itself where nothing changes (`Tensor.to`).
@@ -79,48 +86,30 @@ export const conversion = membersOfTensor({
   },
 
   /** `to('float32')`; likewise below. */
-  float(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'float32', ...options });
-  },
-  double(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'float64', ...options });
-  },
-  half(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'float16', ...options });
-  },
-  bfloat16(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'bfloat16', ...options });
-  },
-  long(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'int64', ...options });
-  },
-  int(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'int32', ...options });
-  },
-  short(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'int16', ...options });
-  },
-  char(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'int8', ...options });
-  },
-  byte(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'uint8', ...options });
-  },
-  bool(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'bool', ...options });
-  },
-  cfloat(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'complex64', ...options });
-  },
-  cdouble(options: Keep = {}): Tensor {
-    return this.to({ dtype: 'complex128', ...options });
-  },
-  cpu(options: Keep = {}): Tensor {
-    return this.to({ device: 'cpu', ...options });
+  float: cast('float', 'float32'),
+  double: cast('double', 'float64'),
+  half: cast('half', 'float16'),
+  bfloat16: cast('bfloat16', 'bfloat16'),
+  long: cast('long', 'int64'),
+  int: cast('int', 'int32'),
+  short: cast('short', 'int16'),
+  char: cast('char', 'int8'),
+  byte: cast('byte', 'uint8'),
+  bool: cast('bool', 'bool'),
+  cfloat: cast('cfloat', 'complex64'),
+  cdouble: cast('cdouble', 'complex128'),
+  cpu(...args: [options?: Keep]): Tensor {
+    return this.to({ device: 'cpu', ...kept('cpu', args) });
   },
   /** On that accelerator, by default the current one (`Tensor.cuda`). */
-  cuda(device: Device | number | null = null, nonBlocking = false, options: Keep = {}): Tensor {
-    const place = typeof device === 'number' ? (`cuda:${device}` as const) : (device ?? 'cuda');
-    return this.to({ device: place, nonBlocking, ...options });
+  cuda(
+    ...args:
+      | [device?: Device | number | null, nonBlocking?: boolean]
+      | [options: Keep & { device?: Device | number | null; nonBlocking?: boolean }]
+      | [device: Device | number, options: Keep & { nonBlocking?: boolean }]
+  ): Tensor {
+    const { device, ...rest } = named('cuda', ['device', 'nonBlocking', 'memoryFormat'], args, 2);
+    const place = typeof device === 'number' ? `cuda:${device}` : (device ?? 'cuda');
+    return this.to({ device: place, ...rest } as ToOptions);
   },
 });

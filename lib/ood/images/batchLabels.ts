@@ -2,7 +2,7 @@
 
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import type { Batch } from '../network/batches.js';
 
 /** int64 [N], each a class of the model, beside what was computed of the images. @throws ERR_DATA */

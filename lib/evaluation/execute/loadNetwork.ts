@@ -13,7 +13,7 @@ import { hashFile } from '../../ood/index.js';
 import { Forward } from '../../ood/network/forward.js';
 import { type Device, Tensor } from '../../tensor/index.js';
 import { makeModel, readWeights, resolveRun } from '../../training/experiment.js';
-import type { Network } from '../networks.js';
+import type { NetworkEntry } from '../networks.js';
 import type { ImageRequest, ImageSets } from './images.js';
 
 /** Everything that decides what the network computes, but for the images. */
@@ -40,7 +40,7 @@ export const runFolder = (out: string, network: string): string => join(out, 'ru
  * @throws ERR_FILE and others for a run or weights that can't be read; what reading the images throws
  */
 export async function aboutNetwork(
-  { id, seed, source }: Network,
+  { id, seed, source }: NetworkEntry,
   { out, images, test, train }: { out: string; images: ImageSets; test: ImageRequest; train: ImageRequest | null },
 ): Promise<AboutNetwork> {
   const { shape, classes } = await images.about(test);

@@ -1,4 +1,4 @@
-// Detectors of logits and of the head, and activation shaping, beside an independent reference: make_detectors_a.py computes
+// Detectors of logits and of the head, and activation shaping, beside an independent reference: make_logit_detectors.py computes
 // each from its paper's formula. Then what holds for all of them: rows are on their own, the sign, memory, bad input.
 
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ interface Case {
   scores: { detector: string; settings: object; head: 'affine' | 'distance'; values: number[] }[];
 }
 
-const golden = JSON.parse(readFileSync(new URL('fixtures/detectors-a.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('fixtures/logitDetectors.json', import.meta.url), 'utf8')) as {
   cases: Case[];
 };
 
