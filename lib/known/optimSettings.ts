@@ -2,7 +2,7 @@
 // program, a recipe or a file brought it. No LibTorch is needed to read them.
 
 import { expected } from '../errors.js';
-import { type Check, choiceCheck, flagCheck, type NumberLimits, numberCheck, unknownName } from './settings.js';
+import { type Check, choiceCheck, flagCheck, type NumberLimits, numberCheck, unknownName } from './detectorSettings.js';
 
 export interface Setting<T> {
   /** What it is where nothing else is said. */
