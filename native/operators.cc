@@ -5,8 +5,8 @@
 #include <mutex>
 #include <set>
 
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -172,7 +172,7 @@ napi_value Call(napi_env env, napi_callback_info info) {
     Recorder* recorder = environment.Recording();
     torch::jit::Stack recorded;
     if (recorder) {
-      recorder->CheckCall(*op);
+      recorder->CheckCall(*op, stack);
       recorded = stack;
     }
     op->handle.callBoxed(stack);

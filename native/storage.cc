@@ -1,7 +1,7 @@
 // Numbers in and out: TypedArrays to tensors and back, synchronously or on the compute thread.
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -33,13 +33,6 @@ Carrier CarrierOf(at::ScalarType dtype) {
   if (c10::elementSize(dtype) == 1 && !c10::isQIntType(dtype)) return {napi_uint8_array, 1};  // uint8, bool, float8
   throw Misuse("ERR_DTYPE", std::string("Expected a tensor of plain numbers but received ") + DtypeName(dtype) +
                                 "; convert it first");
-}
-
-void RequireDense(const at::Tensor& tensor) {
-  if (tensor.layout() != at::kStrided || tensor.is_meta() || !tensor.has_storage()) {
-    throw Misuse("ERR_ARGUMENT", "Expected a dense tensor with data but received a " + c10::str(tensor.layout()) +
-                                     (tensor.is_meta() ? " meta" : "") + " one; use toDense() first");
-  }
 }
 
 // Contiguous host memory with the tensor's values.
@@ -124,10 +117,15 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   job->held = Napi::Persistent(buffer.As<Napi::Object>());
   job->parallel = !tensor.is_contiguous();
   void* memory = buffer.Data();
-  job->work = [tensor, memory] {
-    at::Tensor host = OnHost(tensor);
-    if (host.nbytes() > 0) memcpy(memory, host.const_data_ptr(), host.nbytes());
+  auto snapshot = environment.flights->Hold(tensor);
+  job->work = [snapshot, memory] {
+    snapshot->Look([memory](const at::Tensor& values) {
+      at::Tensor host = OnHost(values);
+      if (host.nbytes() > 0) memcpy(memory, host.const_data_ptr(), host.nbytes());
+    });
+    snapshot->Drop();
   };
+  job->settled = [snapshot](Napi::Env env) { Environment::Of(env).flights->Release(snapshot); };
   auto dtype = tensor.scalar_type();
   auto elements = tensor.numel();
   auto* raw = job.get();
@@ -167,6 +165,13 @@ Napi::Value StorageBytes(const Napi::CallbackInfo& info, Environment& environmen
 }
 
 }  // namespace
+
+void RequireDense(const at::Tensor& tensor) {
+  if (tensor.layout() != at::kStrided || tensor.is_meta() || !tensor.has_storage()) {
+    throw Misuse("ERR_ARGUMENT", "Expected a dense tensor with data but received a " + c10::str(tensor.layout()) +
+                                     (tensor.is_meta() ? " meta" : "") + " one; use toDense() first");
+  }
+}
 
 void ExportStorage(Napi::Env env, Napi::Object exports) {
   Export<FromTypedArray>(env, exports, "fromTypedArray");

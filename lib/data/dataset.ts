@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { endianness } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expected, IsotorchError } from '../errors.js';
-import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
+import { type Device, Snapshot, type Tensor, tidy, torch } from '../tensor/index.js';
 import { type ImageShape, integer } from './arguments.js';
 import { flattenImages, type NestedImages } from './arrays.js';
 import { checkLabels } from './labels.js';
@@ -151,10 +151,9 @@ export class ImageDataset<Labels extends Tensor | null = Tensor | null> {
   async hashContent(): Promise<string> {
     if (this.#hash !== undefined) return this.#hash;
     const hash = this.#beginHash();
-    const rows = Math.max(1, Math.floor(HASHED / (this.shape[0] * this.shape[1] * this.shape[2])));
-    for (let start = 0; start < this.size; start += rows) {
-      using piece = this.images.narrow(0, start, Math.min(rows, this.size - start));
-      hash.update((await piece.toArray()) as Uint8Array);
+    using pixels = Snapshot.ofValues(this.images);
+    for await (const piece of pixels.pieces(HASHED)) {
+      hash.update(piece);
       await turn();
     }
     this.#hash = this.#finishHash(hash);

@@ -1,7 +1,7 @@
 // NumPy's .npz files: zip archives of .npy files, whose names are those of the arrays.
 
 import { expected, IsotorchError } from '../../errors.js';
-import type { Tensor } from '../../tensor/index.js';
+import type { Snapshot, Tensor } from '../../tensor/index.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { MappedFile } from '../mapped.js';
 import { type ByteSource, openSource, sectionOf } from '../source.js';
@@ -10,7 +10,7 @@ import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
 import { ZipWriter } from '../zip/writer.js';
 import { readNpyHeader } from './header.js';
-import { checkMap, type LoadNumpyOptions, mappedArray, npyBytes, readArray } from './npy.js';
+import { checkMap, type LoadNumpyOptions, mappedArray, npyContent, readArray } from './npy.js';
 
 export interface LoadNpzOptions extends LoadNumpyOptions {
   /** Load these only. @default all */
@@ -64,12 +64,24 @@ export async function saveNpz(
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
   const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
-  const arrays = named.map(([name, tensor]) => ({ name, ...npyBytes(tensor, `tensors[${JSON.stringify(name)}]`) }));
-  await writeFileAtomically(path, async (sink) => {
-    const zip = new ZipWriter(sink);
-    for (const { name, size, pieces } of arrays) await zip.add(name + suffix, size, pieces());
-    await zip.finish();
-  });
+  const arrays: ({ name: string } & ReturnType<typeof npyContent>)[] = [];
+  try {
+    for (const [name, tensor] of named)
+      arrays.push({ name, ...npyContent(tensor, `tensors[${JSON.stringify(name)}]`) });
+    await writeFileAtomically(path, async (sink) => {
+      const zip = new ZipWriter(sink);
+      for (const { name, header, values } of arrays)
+        await zip.add(name + suffix, header.length + values.nbytes, after(header, values));
+      await zip.finish();
+    });
+  } finally {
+    for (const { values } of arrays) values[Symbol.dispose]();
+  }
+}
+
+async function* after(header: Uint8Array, values: Snapshot): AsyncGenerator<Uint8Array> {
+  yield header;
+  yield* values.pieces();
 }
 
 function arraysIn(zip: ZipReader, name: string): Map<string, ZipEntry> {
