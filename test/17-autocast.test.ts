@@ -1,7 +1,7 @@
 // Mixed precision: autocast's dtypes are Python's, GradScaler's arithmetic is Python's, and both work in a captured step.
 
 import { describe, expect, it } from 'vitest';
-import { amp, autocast, capture, memory, nn, optim, type Tensor, tidy, torch } from '../lib/index.js';
+import { amp, autocast, capture, memory, nn, optim, type Tensor, tidy, torch } from '../lib/rooms.js';
 import { encode, python, runPython } from './support/python.js';
 import { needs } from './support/skip.js';
 

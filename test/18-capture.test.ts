@@ -1,7 +1,7 @@
 // Captured steps: what they record, that replays are eager's to the bit, and what they refuse, in words.
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { autocast, capture, losses, memory, nn, optim, type Tensor, tidy, torch } from '../lib/index.js';
+import { autocast, capture, losses, memory, nn, optim, type Tensor, tidy, torch } from '../lib/rooms.js';
 
 /** Lets finalizers run: they are queued as macrotasks. */
 async function collectGarbage(): Promise<void> {

@@ -22,7 +22,7 @@ import {
   tidy,
   torch,
   writeStorage,
-} from '../lib/index.js';
+} from '../lib/rooms.js';
 import { interleave } from './support/interleavings.js';
 import { python } from './support/python.js';
 

@@ -2,7 +2,7 @@
 // the same seed, and training steps that end with the same weights, bit for bit.
 
 import { expect, it } from 'vitest';
-import { models, nn, optim, type Tensor, tidy, torch } from '../lib/index.js';
+import { models, nn, optim, type Tensor, tidy, torch } from '../lib/rooms.js';
 import { encode, python, runPython } from './support/python.js';
 import { needs } from './support/skip.js';
 

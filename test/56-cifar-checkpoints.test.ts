@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { capture, checkpoint, models, type Tensor, tidy, torch } from '../lib/index.js';
+import { capture, checkpoint, models, type Tensor, tidy, torch } from '../lib/rooms.js';
 import { needs } from './support/skip.js';
 
 const root = process.env.ISOTORCH_TEST_DATA ?? '';

@@ -6,7 +6,7 @@
 // takes subnormal operands: on some, Linear is 7 times slower at a spread of 45, while our head sets such coefficients to 0.
 // Distances between normal numbers of scale σ spread by about σ, and E_s = 10 multiplies that.
 
-import { capture, losses, models, type Tensor, tidy, torch } from '../../lib/index.js';
+import { capture, losses, models, type Tensor, tidy, torch } from '../../lib/rooms.js';
 import { compare, type Report, type Row, type Timed, time } from '../compare.js';
 import type { Peer } from '../peer.js';
 

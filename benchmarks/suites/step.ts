@@ -1,7 +1,7 @@
 // Whole training steps, forward, backward and update: captured here, eager in Python, with the same network, batch and recipe.
 // `step.repeat` is how a loop runs here; `mlp-await` shows what a step costs that is awaited alone.
 
-import { capture, losses, models, nn, optim, type Tensor, torch } from '../../lib/index.js';
+import { capture, losses, models, nn, optim, type Tensor, torch } from '../../lib/rooms.js';
 import { type Report, type Row, type Timed, time } from '../compare.js';
 import type { Peer } from '../peer.js';
 

@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expected, IsotorchError } from '../errors.js';
-import type { Snapshot } from '../tensor/index.js';
+import type { Snapshot } from '../tensor/snapshot.js';
 import { fileError } from './source.js';
 
 /** Takes bytes in order. They may be reused by the caller once the promise is fulfilled. */

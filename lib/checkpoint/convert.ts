@@ -2,6 +2,7 @@
 // precision. Whatever the new file can't hold is an error or is reported: nothing gets lost unsaid.
 
 import { stat } from 'node:fs/promises';
+import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../errors.js';
 import { type DType, dtypes, isFloating } from '../tensor/dtype.js';
 import { Tensor, tidy } from '../tensor/index.js';
@@ -95,7 +96,7 @@ const quoted = (names: Iterable<unknown>, most = 8): string => {
 function within(object: unknown, path: readonly string[]): unknown {
   let at = object;
   for (const key of path) {
-    if (!(at instanceof Map)) throw expected(`a dict around the key ${JSON.stringify(key)}`, 'the file', at);
+    if (!types.isMap(at)) throw expected(`a dict around the key ${JSON.stringify(key)}`, 'the file', at);
     if (!at.has(key))
       throw new IsotorchError('ERR_ARGUMENT', `There is no key ${JSON.stringify(key)} but: ${quoted(at.keys())}`);
     at = at.get(key);
@@ -106,7 +107,7 @@ function within(object: unknown, path: readonly string[]): unknown {
 /** The dict itself where nothing is to be renamed: it has more to it than its entries. */
 function renamed(object: unknown, rename: NonNullable<ConvertOptions['rename']>): unknown {
   if (rename.length === 0) return object;
-  if (!(object instanceof Map)) throw expected('a dict, whose keys can be renamed,', 'the file', object);
+  if (!types.isMap(object)) throw expected('a dict, whose keys can be renamed,', 'the file', object);
   const unused = new Set(rename);
   const origins = new Map<unknown, unknown>();
   const result = new OrderedDict<unknown, unknown>();
@@ -153,7 +154,7 @@ function bytesIn(tensors: Iterable<Tensor>): number {
 }
 
 async function writeSafetensors(output: string, object: unknown, tensorsOnly: boolean) {
-  if (!(object instanceof Map)) throw expected('a dict of tensors', 'what a safetensors file is to hold', object);
+  if (!types.isMap(object)) throw expected('a dict of tensors', 'what a safetensors file is to hold', object);
   const tensors = new SafetensorsDict();
   if (object instanceof SafetensorsDict) tensors.metadata = object.metadata;
   const others: string[] = [];
@@ -187,4 +188,4 @@ async function writeSafetensors(output: string, object: unknown, tensorsOnly: bo
 }
 
 const what = (value: unknown): string =>
-  value instanceof Map ? `dict of ${value.size}` : value instanceof Tensor ? 'a tensor' : describe(value);
+  types.isMap(value) ? `dict of ${value.size}` : value instanceof Tensor ? 'a tensor' : describe(value);

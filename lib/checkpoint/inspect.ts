@@ -1,6 +1,7 @@
 // What is inside a checkpoint, without building a tensor or reading a storage: a tree of plain objects, fit for JSON. Classes and
 // functions that isotorch doesn't know appear by name, with what they would be called with; nothing is called.
 
+import { types } from 'node:util';
 import type { Layout } from '../tensor/dtype.js';
 import { openContainer } from './containers/open.js';
 import { itemSize, type SavedDType } from './dtypes.js';
@@ -179,8 +180,8 @@ class Tree {
     if (value instanceof PickleGlobal) return { kind: 'global', name: value.name };
     if (value instanceof TorchSize) return { kind: 'size', value: [...value] };
     if (Array.isArray(value)) return { kind: isTuple(value) ? 'tuple' : 'list', items: this.items(value, depth) };
-    if (value instanceof Set) return { kind: 'set', items: this.items([...value], depth) };
-    if (value instanceof Uint8Array) return { kind: 'bytes', length: value.length };
+    if (types.isSet(value)) return { kind: 'set', items: this.items([...value], depth) };
+    if (types.isUint8Array(value)) return { kind: 'bytes', length: value.length };
     if (value instanceof Complex) return { kind: 'complex', re: String(value.re), im: String(value.im) };
     if (value instanceof TorchDType) return { kind: 'dtype', value: value.name };
     if (value instanceof NumpyDType) return { kind: 'dtype', value: value.dtype };

@@ -1,6 +1,7 @@
 // Puts other tensors in place of those in what was loaded. Lists, dicts and sets are changed in place, so that what was shared
 // stays shared; tuples, which are frozen, are made anew.
 
+import { types } from 'node:util';
 import { Tensor } from '../tensor/index.js';
 import { isList, isTuple } from './pickle/values.js';
 
@@ -18,8 +19,8 @@ export function mapTensors(object: unknown, change: (tensor: Tensor) => Tensor):
     }
     const result = item instanceof Tensor ? change(item) : item;
     done.set(item, result);
-    if (item instanceof Map) for (const [key, child] of item) item.set(key, walk(child));
-    else if (item instanceof Set) {
+    if (types.isMap(item)) for (const [key, child] of item) item.set(key, walk(child));
+    else if (types.isSet(item)) {
       const items = [...item];
       item.clear();
       for (const child of items) item.add(walk(child));

@@ -3,6 +3,7 @@
 
 import { readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { readStorage, type Tensor } from '../tensor/index.js';
 
@@ -35,7 +36,7 @@ export interface ByteSource {
  * @throws ERR_FILE if the path is missing, unreadable or not a regular file; ERR_ARGUMENT for anything else.
  */
 export async function openSource(file: string | Uint8Array): Promise<ByteSource> {
-  if (file instanceof Uint8Array) return new BufferSource(file);
+  if (types.isUint8Array(file)) return new BufferSource(file);
   if (typeof file !== 'string' || file === '') throw expected('a path or a Uint8Array', 'file', file);
   return await FileSource.open(file);
 }
@@ -58,7 +59,7 @@ export const sectionOf = (source: ByteSource, name: string, start: number, size:
 
 /** ERR_FILE from what Node says, in words; errors that are not the file system's pass through. */
 export function fileError(doing: string, path: string, cause: unknown): unknown {
-  if (cause instanceof IsotorchError || !(cause instanceof Error)) return cause;
+  if (cause instanceof IsotorchError || !types.isNativeError(cause)) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === undefined) return cause;
   const reasons: Record<string, string> = {

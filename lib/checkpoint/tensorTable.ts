@@ -2,7 +2,8 @@
 // pieces and once each, so that what shares memory goes on sharing it.
 
 import { expected, IsotorchError } from '../errors.js';
-import { Parameter, Snapshot, Tensor, tidy } from '../tensor/index.js';
+import { Parameter, Tensor, tidy } from '../tensor/index.js';
+import { Snapshot } from '../tensor/snapshot.js';
 import { hasStorageClass, isSavedDType, itemSize, type SavedDType } from './dtypes.js';
 import { partOfMapping } from './mapped.js';
 import { type AnyTensorRef, MetaRef, SparseRef, StorageRef, TensorRef } from './pickle/values.js';

@@ -1,6 +1,7 @@
 // PyTorch's checkpoints: whatever `torch.save` has written is read, in all three formats that it has had, and what is written
 // `torch.load` reads, with `weights_only=True` and `mmap=True` too. See docs/checkpoints.md for how Python's objects map.
 
+import { types } from 'node:util';
 import { expected } from '../errors.js';
 import { type Device, type DType, isDType, isFloating } from '../tensor/dtype.js';
 import { writeFileAtomically } from './atomicFile.js';
@@ -81,7 +82,7 @@ function checkOptions({ mmap, dtype, keys }: LoadTorchOptions): void {
 
 /** The outermost dict without the entries that are not asked for. */
 function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>): unknown {
-  if (!(object instanceof Map))
+  if (!types.isMap(object))
     throw expected(
       'a file that holds a dict, to take keys from',
       'file',

@@ -1,6 +1,7 @@
 // How a command ends: the documented exit codes, and errors as people want them: what went wrong, the code to search for,
 // and the next step. The stack is for whoever asks (--verbose, or ISOTORCH_DEBUG set).
 
+import { types } from 'node:util';
 import { CommanderError } from 'commander';
 import { type ErrorCode, IsotorchError } from '../errors.js';
 import { INTERRUPTED } from './interrupt.js';
@@ -54,14 +55,14 @@ export function reportFailure(
     if (nextStep[error.code]) stderr.write(`Next: ${nextStep[error.code]}\n`);
     else if (!verbose) stderr.write(`Next: ${locate}\n`);
   } else {
-    stderr.write(`isotorch: ${error instanceof Error ? error.message : String(error)}\n`);
+    stderr.write(`isotorch: ${types.isNativeError(error) ? error.message : String(error)}\n`);
     if (!verbose) stderr.write(`Next: ${locate}\n`);
   }
-  if (verbose && error instanceof Error) stderr.write(`${error.stack}\n${causes(error)}`);
+  if (verbose && types.isNativeError(error)) stderr.write(`${error.stack}\n${causes(error)}`);
   return exitCodes.error;
 }
 
 function causes(error: Error): string {
   const cause = error.cause;
-  return cause instanceof Error ? `Caused by: ${cause.stack}\n${causes(cause)}` : '';
+  return types.isNativeError(cause) ? `Caused by: ${cause.stack}\n${causes(cause)}` : '';
 }

@@ -3,6 +3,7 @@
 // once, or one that is killed half-way, leave only whole and right files under the files' names.
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 import type { ImageSource, SourceFile, Split } from './catalog.js';
 import { unpackDebianPackage } from './debian.js';
@@ -100,4 +101,4 @@ async function removeAbandoned(base: string): Promise<void> {
   }
 }
 
-const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const text = (error: unknown): string => (types.isNativeError(error) ? error.message : String(error));

@@ -1,4 +1,5 @@
 // Pixels out of JavaScript arrays: flat bytes with a shape, or nested arrays whose nesting is the shape.
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 
 /** [N][height][width] or [N][channels][height][width] of integers from 0 to 255. */
@@ -18,7 +19,7 @@ export function flattenImages(
   shape: readonly number[] | undefined,
   name: string,
 ): FlatImages {
-  if (images instanceof Uint8Array) {
+  if (types.isUint8Array(images)) {
     if (shape === undefined) throw expected('[N, channels, height, width] with flat pixels', `${name}: shape`, shape);
     return withShape(images, shape, name);
   }

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 
 const run = promisify(execFile);
@@ -69,4 +69,4 @@ function explain(program: string, args: readonly string[], error: unknown, timeo
 const isMissing = (error: unknown): boolean =>
   error instanceof IsotorchError && (error.cause as { code?: unknown } | undefined)?.code === 'ENOENT';
 
-const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const text = (error: unknown): string => (types.isNativeError(error) ? error.message : String(error));

@@ -3,6 +3,7 @@
 import { createWriteStream } from 'node:fs';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 
 export interface DownloadOptions {
@@ -55,6 +56,6 @@ export async function download(
 
 /** fetch hides the system's word ("ENOTFOUND …") in the cause. */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message || error.message : error.message;
+  if (!types.isNativeError(error)) return String(error);
+  return types.isNativeError(error.cause) ? error.cause.message || error.message : error.message;
 }

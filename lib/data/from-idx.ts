@@ -1,4 +1,5 @@
 // A data set from IDX files of one's own: USPS, EMNIST, or a private set in MNIST's format.
+import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 import type { Device, Tensor } from '../tensor/index.js';
 import { ImageDataset } from './dataset.js';
@@ -29,7 +30,7 @@ export function fromIdx(options: IdxOptions & { labels?: undefined }): Promise<I
 export async function fromIdx({ images, labels, device = 'cpu', ...rest }: IdxOptions): Promise<ImageDataset> {
   const name = rest.name ?? images;
   const pixels = await readIdx(images);
-  if (!(pixels.data instanceof Uint8Array)) {
+  if (!types.isUint8Array(pixels.data)) {
     throw new IsotorchError('ERR_DTYPE', `${images}: expected images of uint8, received ${pixels.dtype}`);
   }
   const table = labels === undefined ? undefined : await readIdx(labels);

@@ -6,6 +6,7 @@ import { constants } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { Readable } from 'node:stream';
+import { types } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { IsotorchError } from '../errors.js';
 
@@ -151,7 +152,7 @@ export async function gunzipIdx(bytes: Uint8Array, source = 'IDX data'): Promise
     }
   } catch (error) {
     if (error instanceof IsotorchError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = types.isNativeError(error) ? error.message : String(error);
     throw bad(source, 'whole gzip data', `${bytes.length} bytes that do not unzip (${reason})`, error);
   } finally {
     stream.destroy();
@@ -175,7 +176,7 @@ export async function readFileBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = types.isNativeError(error) ? error.message : String(error);
     throw new IsotorchError('ERR_FILE', `Expected a readable file at ${path}: ${reason}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 // From a set's name to its arrays: looks through the places, verifies what it finds, fetches what is nowhere, and says
 // everything it tried when nothing helped.
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { acquire } from './acquire.js';
 import type { ImageSource, Split } from './catalog.js';
@@ -58,7 +59,7 @@ export async function readSplit(
     try {
       await acquire(source, split, log);
     } catch (error) {
-      tried.push(...(error instanceof Error ? error.message : String(error)).split('\n'));
+      tried.push(...(types.isNativeError(error) ? error.message : String(error)).split('\n'));
       throw notFound(source, split, tried, error);
     }
     const folder = cacheFolder(source);
@@ -89,10 +90,10 @@ async function readFiles(source: ImageSource, split: Split, found: FoundFiles, f
   const imageArray = parseIdx(await readVerified(found.images, images), found.images);
   const [n, height, width] = imageArray.shape;
   const { data: pixels } = imageArray;
-  if (!(pixels instanceof Uint8Array) || imageArray.shape.length !== 3) {
+  if (!types.isUint8Array(pixels) || imageArray.shape.length !== 3) {
     throw notImages(found.images, `${imageArray.dtype} [${imageArray.shape.join(', ')}]`);
   }
-  if (!(labelArray.data instanceof Uint8Array) || labelArray.shape.length !== 1 || labelArray.shape[0] !== n) {
+  if (!types.isUint8Array(labelArray.data) || labelArray.shape.length !== 1 || labelArray.shape[0] !== n) {
     throw notImages(found.labels, `${labelArray.dtype} [${labelArray.shape.join(', ')}] for ${n} images`);
   }
   return { pixels, labels: labelArray.data, shape: [n!, height!, width!], folder };

@@ -2,6 +2,7 @@
 // integers, `new SeededRandom('shuffle', seed, epoch)`, and gives the same values on every machine, device and
 // LibTorch version, whatever else has drawn numbers: the global generators of LibTorch are never touched.
 // Generator: xoshiro128** (Blackman & Vigna, "Scrambled linear pseudorandom number generators", 2021).
+import { expected } from '../errors.js';
 import { integer } from './arguments.js';
 
 const TWO_32 = 2 ** 32;
@@ -57,6 +58,7 @@ export class SeededRandom {
 
   /** An integer, uniform over 0 … n − 1 without modulo bias; n from 1 to 2^32. */
   below(n: number): number {
+    if (!(n >= 1 && n <= TWO_32)) throw expected('a whole number from 1 to 2^32', 'n', n);
     const limit = TWO_32 - (TWO_32 % n);
     let draw = this.uint32();
     while (draw >= limit) draw = this.uint32();

@@ -1,6 +1,7 @@
 // State dicts: a module's tensors under PyTorch's keys, and the way back. Loading first compares everything and then
 // copies, so that a dict that does not fit changes nothing, and one error names all that is wrong with it.
 
+import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../errors.js';
 import { isFloating, Tensor, tidy, torch } from '../tensor/index.js';
 import type { AnyModule } from './module.js';
@@ -129,7 +130,7 @@ function keysOf(dict: StateSource, { strict = true, prefix = '', rename }: LoadO
   if (typeof prefix !== 'string') throw expected('a string', 'prefix', prefix);
   if (rename !== undefined && typeof rename !== 'function') throw expected('a function', 'rename', rename);
   const found = new Map<string, unknown>();
-  const entries: Iterable<[string, unknown]> = dict instanceof Map ? dict : Object.entries(dict);
+  const entries: Iterable<[string, unknown]> = types.isMap(dict) ? dict : Object.entries(dict);
   for (const [key, value] of entries) {
     if (typeof key !== 'string' || key === '_metadata' || !key.startsWith(prefix)) continue;
     const bare = key.slice(prefix.length);
@@ -151,9 +152,9 @@ function versionOf(dict: StateSource, path: string): number | undefined {
   const metadata: unknown = (dict as StateDict)._metadata;
   if (typeof metadata !== 'object' || metadata === null) return undefined;
   const name = path.replace(/\.$/, '');
-  const entry: unknown = metadata instanceof Map ? metadata.get(name) : (metadata as Record<string, unknown>)[name];
+  const entry: unknown = types.isMap(metadata) ? metadata.get(name) : (metadata as Record<string, unknown>)[name];
   if (typeof entry !== 'object' || entry === null) return undefined;
-  const version: unknown = entry instanceof Map ? entry.get('version') : (entry as Record<string, unknown>).version;
+  const version: unknown = types.isMap(entry) ? entry.get('version') : (entry as Record<string, unknown>).version;
   return typeof version === 'number' ? version : undefined;
 }
 
@@ -177,7 +178,7 @@ const list = (what: string, keys: readonly string[]) => (keys.length === 0 ? [] 
 
 /** The usual reason why no key fits at all: a wrapper around the network that was saved. */
 function advice(targets: readonly string[], dict: StateSource, prefix: string): string[] {
-  const keys = [...(dict instanceof Map ? dict.keys() : Object.keys(dict))];
+  const keys = [...(types.isMap(dict) ? dict.keys() : Object.keys(dict))];
   if (prefix !== '' && !keys.some((key) => key.startsWith(prefix)))
     return [`  no key begins with ${JSON.stringify(prefix)}; the first is ${JSON.stringify(keys[0])}`];
   const outer = keys[0] === undefined ? '' : targets.map((key) => suffixed(keys[0] as string, key)).find(Boolean);

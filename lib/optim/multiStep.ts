@@ -1,5 +1,6 @@
 // The rate in steps: times gamma at each milestone.
 
+import { types } from 'node:util';
 import { expected } from '../errors.js';
 import { amount, field } from './optimizer.js';
 import { Schedule, type Scheduled } from './schedule.js';
@@ -45,7 +46,7 @@ export class MultiStep extends Schedule {
 /** From a list, or from counts as a Map or an object. */
 function listed(saved: unknown): unknown {
   if (Array.isArray(saved) || typeof saved !== 'object' || saved === null) return saved;
-  const counts: Iterable<[unknown, unknown]> = saved instanceof Map ? saved : Object.entries(saved);
+  const counts: Iterable<[unknown, unknown]> = types.isMap(saved) ? saved : Object.entries(saved);
   return [...counts].flatMap(([milestone, count]) => Array.from({ length: Number(count) }, () => Number(milestone)));
 }
 

@@ -1,6 +1,7 @@
 // What every optimizer is to those who use one: parameter groups with a learning rate each, a step, a state that PyTorch's
 // optimizers read and write too. And the checks of the parameters that are given to one.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { Tensor } from '../tensor/index.js';
 
@@ -77,6 +78,6 @@ export function amount(value: unknown, name: string, least = 0): number {
 
 /** A field of a plain object or of a Map, as either may come out of a file. */
 export function field(source: unknown, name: string | number): unknown {
-  if (source instanceof Map) return source.get(name) ?? source.get(String(name));
+  if (types.isMap(source)) return source.get(name) ?? source.get(String(name));
   return typeof source === 'object' && source !== null ? (source as Record<string, unknown>)[name] : undefined;
 }

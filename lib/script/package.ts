@@ -1,5 +1,6 @@
 // Models that Python has exported and compiled (`torch._inductor.aoti_compile_and_package`), run without Python.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
 import type { StateSource } from '../nn/index.js';
@@ -57,7 +58,7 @@ export class ExportedModel {
    * @throws ERR_STATE_DICT for names that the package does not have, or with `strict` for names that are missing
    */
   loadStateDict(dict: StateSource, { strict = true }: { strict?: boolean } = {}): void {
-    const entries = dict instanceof Map ? [...dict] : Object.entries(dict);
+    const entries = types.isMap(dict) ? [...dict] : Object.entries(dict);
     for (const [name, tensor] of entries)
       if (!(tensor instanceof Tensor)) throw expected('a Tensor', String(name), tensor, 'ERR_STATE_DICT');
     const handles = Float64Array.from(entries as [string, Tensor][], ([, { handle }]) => handle);

@@ -1,5 +1,6 @@
 // Gradients as values, and the modes that switch recording off and on again.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
 import { Tensor } from './tensor.js';
@@ -86,7 +87,7 @@ function withGradMode<T>(enabled: boolean, fn: () => T): T {
 
 /** The mode ends when `fn` returns; what an async one does after its first await would run outside of it. */
 export function refuseAsync<T>(result: T): T {
-  if (result instanceof Promise) {
+  if (types.isPromise(result)) {
     result.catch(() => {});
     throw new IsotorchError('ERR_ARGUMENT', 'Expected a function that returns its result but received an async one');
   }

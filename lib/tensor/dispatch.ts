@@ -1,8 +1,10 @@
 // From a call in JavaScript to an operator's overload and back. The running LibTorch says which overloads there are;
 // the first one that takes the given arguments is called. Errors name what each overload would have wanted.
 
+import { types } from 'node:util';
 import { describe, IsotorchError } from '../errors.js';
 import { type NativeOverload, type NativeValue, native } from '../native.js';
+import { isPlainObject } from '../plainObject.js';
 import { isDType } from './dtype.js';
 import { camelCase } from './names.js';
 import { Generator } from './random.js';
@@ -28,11 +30,7 @@ type Options = Record<string, unknown>;
 /** "This value does not fit", told apart from every value that does. */
 const MISFIT = Symbol('misfit');
 
-function isOptions(value: unknown): value is Options {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && !('re' in value && 'im' in value);
-}
+const isOptions = (value: unknown): value is Options => isPlainObject(value) && !('re' in value && 'im' in value);
 
 const isInteger = (value: unknown): boolean => Number.isInteger(value) || typeof value === 'bigint';
 const isComplex = (value: unknown): boolean =>
@@ -70,7 +68,7 @@ function convert(parameter: Parameter, value: unknown): unknown {
   if (value === null) return parameter.optional ? null : MISFIT;
   if (parameter.list) {
     if (!Array.isArray(value)) {
-      if (ArrayBuffer.isView(value) && !(value instanceof DataView))
+      if (ArrayBuffer.isView(value) && !types.isDataView(value))
         return convert(parameter, Array.from(value as Float64Array));
       return parameter.repeat > 0 && element(parameter.kind, value) ? value : MISFIT;
     }

@@ -1,5 +1,6 @@
 // Tensors from JavaScript's data: nested arrays, TypedArrays and raw bytes.
 
+import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
 import { type Device, type DType, dtypes, isDType, type TypedArray } from './dtype.js';
@@ -15,18 +16,18 @@ export interface TensorOptions {
 }
 
 const dtypeOf = (array: TypedArray): DType => {
-  if (array instanceof Float32Array) return 'float32';
-  if (array instanceof Float64Array) return 'float64';
-  if (array instanceof Int8Array) return 'int8';
-  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return 'uint8';
-  if (array instanceof Int16Array) return 'int16';
-  if (array instanceof Uint16Array) return 'uint16';
-  if (array instanceof Int32Array) return 'int32';
-  if (array instanceof Uint32Array) return 'uint32';
-  return array instanceof BigInt64Array ? 'int64' : 'uint64';
+  if (types.isFloat32Array(array)) return 'float32';
+  if (types.isFloat64Array(array)) return 'float64';
+  if (types.isInt8Array(array)) return 'int8';
+  if (types.isUint8Array(array) || types.isUint8ClampedArray(array)) return 'uint8';
+  if (types.isInt16Array(array)) return 'int16';
+  if (types.isUint16Array(array)) return 'uint16';
+  if (types.isInt32Array(array)) return 'int32';
+  if (types.isUint32Array(array)) return 'uint32';
+  return types.isBigInt64Array(array) ? 'int64' : 'uint64';
 };
 
-const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView);
+const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !types.isDataView(value);
 
 /** Values in row-major order and the shape; refuses ragged arrays and values that are no numbers. */
 function flatten(data: NestedArray<number | bigint | boolean>): {

@@ -8,7 +8,6 @@ export type { TensorOptions } from './factory.js';
 export { Feed, type FeedOptions } from './feed.js';
 export { Generator } from './random.js';
 export { memory, tidy } from './scope.js';
-export { Snapshot, snapshotsOf } from './snapshot.js';
 export { Buffer, type NestedArray, Parameter, Tensor, type ToOptions } from './tensor.js';
 export { type Torch, torch } from './torch.js';
 export { readStorage, type Transferred, writeStorage } from './transfer.js';

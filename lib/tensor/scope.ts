@@ -1,8 +1,10 @@
 // tidy(): frees on time. Every tensor made inside a scope ends with it, except those that are returned or kept, so a
 // loop's memory is flat by construction and doesn't wait for the garbage collector.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
+import { isPlainObject } from '../plainObject.js';
 import { Tensor } from './tensor.js';
 
 /** How many scopes are open in this thread. Tensors made inside one need no finalizer. */
@@ -12,11 +14,9 @@ function collect(value: unknown, into: Tensor[], seen: Set<object>): void {
   if (typeof value !== 'object' || value === null || seen.has(value)) return;
   seen.add(value);
   if (value instanceof Tensor) into.push(value);
-  else if (value instanceof Map || value instanceof Set || Array.isArray(value))
+  else if (types.isMap(value) || types.isSet(value) || Array.isArray(value))
     for (const item of value) collect(item, into, seen);
-  else if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
-    for (const item of Object.values(value)) collect(item, into, seen);
-  }
+  else if (isPlainObject(value)) for (const item of Object.values(value)) collect(item, into, seen);
 }
 
 const none = new Float64Array();
@@ -38,7 +38,7 @@ export function tidy<T>(fn: () => T): T {
   let done = false;
   try {
     const result = fn();
-    if (result instanceof Promise) {
+    if (types.isPromise(result)) {
       result.catch(() => {}); // reported here, once
       throw new IsotorchError(
         'ERR_ARGUMENT',

@@ -2,6 +2,7 @@
 // names become data sets and modules, the rest is `fit` and `ood.evaluate`. The run directory's config.json holds the names,
 // so that an evaluation, today or in a year, rebuilds the same network.
 
+import { types } from 'node:util';
 import { formatOf } from '../checkpoint/formats.js';
 import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
 import { openSource } from '../checkpoint/source.js';
@@ -223,8 +224,8 @@ export async function readWeights(path: string): Promise<StateSource> {
   const format = await formatOf(source).finally(() => source.close());
   if (format === 'safetensors') return await loadSafetensors(path);
   const content = await loadTorch(path);
-  if (content instanceof Map)
+  if (types.isMap(content))
     for (const key of ['state_dict', 'model_state_dict', 'model'])
-      if (content.get(key) instanceof Map) return content.get(key) as StateSource;
+      if (types.isMap(content.get(key))) return content.get(key) as StateSource;
   return content as StateSource;
 }

@@ -3,6 +3,7 @@
 // from epoch, step and seed. One file, written atomically, in PyTorch's format: Python reads it with torch.load(path,
 // weights_only=True) and finds the weights under 'model'.
 
+import { types } from 'node:util';
 import type { GradScaler } from '../amp/index.js';
 import { loadTorch, saveTorch } from '../checkpoint/index.js';
 import { IsotorchError } from '../errors.js';
@@ -82,7 +83,7 @@ export class TrainingState {
     const { model, optimizer, schedule, scaler, meter, pace, device, configHash } = this.#parts;
     const file = await loadTorch<Map<string, unknown>>(path, { device });
     try {
-      if (!(file instanceof Map) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
+      if (!types.isMap(file) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
         throw new IsotorchError('ERR_FORMAT', `${path} is not a training state of version ${VERSION} of isotorch`);
       if (file.get('config_hash') !== configHash)
         throw new IsotorchError(
@@ -113,6 +114,6 @@ export class TrainingState {
 /** Frees the tensors of a tree of Maps, arrays and objects. */
 function disposeAll(value: unknown): void {
   if (value instanceof Tensor) value.dispose();
-  else if (value instanceof Map || Array.isArray(value)) for (const item of value.values()) disposeAll(item);
+  else if (types.isMap(value) || Array.isArray(value)) for (const item of value.values()) disposeAll(item);
   else if (typeof value === 'object' && value !== null) for (const item of Object.values(value)) disposeAll(item);
 }

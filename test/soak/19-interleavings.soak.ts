@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { it } from 'vitest';
-import { loadScript } from '../../lib/index.js';
+import { loadScript } from '../../lib/rooms.js';
 import { interleave } from '../support/interleavings.js';
 import { python } from '../support/python.js';
 

@@ -17,7 +17,7 @@ import {
   type ScriptModule,
   type Tensor,
   torch,
-} from '../../lib/index.js';
+} from '../../lib/rooms.js';
 import type { CapturedStep } from '../../lib/tensor/index.js';
 
 const ROWS = 32;

@@ -2,7 +2,8 @@
 // written row-major and little-endian, byte for byte as np.save does.
 
 import { expected, IsotorchError } from '../../errors.js';
-import { Snapshot, Tensor, tidy, torch } from '../../tensor/index.js';
+import { Tensor, tidy, torch } from '../../tensor/index.js';
+import { Snapshot } from '../../tensor/snapshot.js';
 import { writeBytes, writeFileAtomically } from '../atomicFile.js';
 import { piecesOf } from '../containers/container.js';
 import { itemSize } from '../dtypes.js';

@@ -1,7 +1,9 @@
 // NumPy's .npz files: zip archives of .npy files, whose names are those of the arrays.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
-import type { Snapshot, Tensor } from '../../tensor/index.js';
+import type { Tensor } from '../../tensor/index.js';
+import type { Snapshot } from '../../tensor/snapshot.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { MappedFile } from '../mapped.js';
 import { type ByteSource, openSource, sectionOf } from '../source.js';
@@ -63,7 +65,7 @@ export async function saveNpz(
   path: string,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
-  const named = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
+  const named = types.isMap(tensors) ? [...tensors] : Object.entries(tensors);
   const arrays: ({ name: string } & ReturnType<typeof npyContent>)[] = [];
   try {
     for (const [name, tensor] of named)

@@ -2,6 +2,7 @@
 // a name only selects one of these small functions, which check their arguments and build values or descriptions. It is
 // PyTorch's own list for `weights_only=True`, as far as isotorch has the values.
 
+import { types } from 'node:util';
 import { hasStorageClass, type SavedDType, savedDTypes, storageClasses } from '../dtypes.js';
 import { emptyNumpyArray, numpyDType, numpyFromBuffer, numpyScalar } from './numpy.js';
 import { layoutOf, rebuildSparseTensor } from './sparseRules.js';
@@ -48,7 +49,7 @@ const pairs = (value: unknown): (readonly [unknown, unknown])[] => {
 
 allow('collections.OrderedDict', ([items = []]) => new OrderedDict(pairs(items)));
 allow('collections.Counter', ([counts = new Map()]) => {
-  if (!(counts instanceof Map)) throw new RuleError('expected a dict of counts');
+  if (!types.isMap(counts)) throw new RuleError('expected a dict of counts');
   return new Map(counts);
 });
 
@@ -73,7 +74,7 @@ allow('_codecs.encode', ([text, encoding]) => {
   return new Uint8Array(bytes);
 });
 const bytesOf = ([bytes = new Uint8Array(0)]: readonly unknown[]) => {
-  if (!(bytes instanceof Uint8Array)) throw new RuleError('expected bytes');
+  if (!types.isUint8Array(bytes)) throw new RuleError('expected bytes');
   return bytes.slice();
 };
 allow('builtins.bytes', bytesOf);

@@ -2,6 +2,7 @@
 // descriptions of tensors; its only "calls" are the small functions of globals.ts. Everything that is built is charged to a
 // budget, since a small pickle can ask for gigabytes.
 
+import { types } from 'node:util';
 import { Cursor } from './cursor.js';
 import { findGlobal, PickleGlobal } from './globals.js';
 import { NumpyDType, setNumpyDType } from './numpy.js';
@@ -198,14 +199,14 @@ export class Machine {
       this.append(items);
       return;
     }
-    if (!(set instanceof Set)) throw this.error('only a set can be added to');
+    if (!types.isSet(set)) throw this.error('only a set can be added to');
     this.charge(items.length * 3 * cost.item);
     for (const item of items) set.add(item);
   }
 
   setItems(items: unknown[]): void {
     const dict = this.top();
-    if (!(dict instanceof Map || dict instanceof Opaque)) throw this.error('only a dict has keys');
+    if (!(types.isMap(dict) || dict instanceof Opaque)) throw this.error('only a dict has keys');
     if (items.length % 2 !== 0) throw this.error('a key without a value');
     this.charge(items.length * 2 * cost.item);
     for (let i = 0; i < items.length; i += 2) {
@@ -275,7 +276,7 @@ export class Machine {
       target.state = state;
       return;
     }
-    if (!(target instanceof OrderedDict) || !(state instanceof Map))
+    if (!(target instanceof OrderedDict) || !types.isMap(state))
       throw this.error('only an OrderedDict can have attributes');
     for (const [name, value] of state) {
       if (name !== '_metadata' && !this.opaque)
@@ -304,19 +305,19 @@ export class Machine {
   }
 }
 
-const isFlat = (value: unknown): boolean => typeof value === 'string' || value instanceof Uint8Array;
+const isFlat = (value: unknown): boolean => typeof value === 'string' || types.isUint8Array(value);
 
 /** Elements, bytes or characters. */
 function sizeOf(value: unknown): number {
-  if (value instanceof Map || value instanceof Set) return value.size;
-  return Array.isArray(value) || value instanceof Uint8Array || typeof value === 'string' ? value.length : 0;
+  if (types.isMap(value) || types.isSet(value)) return value.size;
+  return Array.isArray(value) || types.isUint8Array(value) || typeof value === 'string' ? value.length : 0;
 }
 
 const isHashable = (value: unknown): boolean =>
   value === null ||
   typeof value !== 'object' ||
   isTuple(value) ||
-  value instanceof Uint8Array ||
+  types.isUint8Array(value) ||
   value instanceof TorchDType ||
   value instanceof TorchDevice ||
   value instanceof Opaque;

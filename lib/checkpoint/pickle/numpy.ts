@@ -2,6 +2,7 @@
 // Only dtypes of numbers and booleans: a scalar becomes a number, bigint, boolean or Complex, an array a tensor whose bytes are
 // in the pickle. What the pickles hold is in NumPy's `arraydescr_reduce`, `gentype_reduce` and `array_reduce`.
 
+import { types } from 'node:util';
 import { itemSize, type SavedDType, swapBytes } from '../dtypes.js';
 import { numpyDTypes } from '../numpy/dtypes.js';
 import { encodeText, narrow } from './text.js';
@@ -127,7 +128,7 @@ function littleEndian(bytes: unknown, dtype: unknown): { data: Uint8Array; name:
   if (!(dtype instanceof NumpyDType)) throw new RuleError('expected a NumPy dtype');
   // Python 2 had no bytes; its strings are taken for text where they are UTF-8.
   const data = typeof bytes === 'string' ? encodeText(bytes) : bytes;
-  if (!(data instanceof Uint8Array)) throw new RuleError('expected the bytes of a NumPy value');
+  if (!types.isUint8Array(data)) throw new RuleError('expected the bytes of a NumPy value');
   if (!dtype.bigEndian) return { data, name: dtype.dtype };
   if (data.length % itemSize(dtype.dtype) !== 0) throw new RuleError('a NumPy value has a part of an item');
   const copy = Uint8Array.from(data);

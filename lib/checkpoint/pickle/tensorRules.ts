@@ -1,6 +1,7 @@
 // The functions of torch._utils that rebuild tensors, as descriptions. A tensor is a window onto a storage, and the window
 // is checked here: a stride or an offset that leaves the storage would let a file read foreign memory.
 
+import { types } from 'node:util';
 import { isSavedDType, itemSize, type SavedDType } from '../dtypes.js';
 import { NumpyArray, setNumpyArray } from './numpy.js';
 import {
@@ -181,9 +182,9 @@ const shifted = (offset: unknown, start: number): unknown => (isCount(offset) ? 
 
 function traitsOf(requiresGrad: unknown, hooks: unknown, metadata: unknown): TensorTraits {
   if (typeof requiresGrad !== 'boolean') throw new RuleError('expected a boolean for requires_grad');
-  const noHooks = hooks === null || hooks === undefined || (hooks instanceof Map && hooks.size === 0);
+  const noHooks = hooks === null || hooks === undefined || (types.isMap(hooks) && hooks.size === 0);
   if (!noHooks) throw new RuleError('expected no backward hooks');
-  if (metadata !== null && metadata !== undefined && !(metadata instanceof Map))
+  if (metadata !== null && metadata !== undefined && !types.isMap(metadata))
     throw new RuleError('expected a dict of metadata');
   const bits: ReadonlyMap<unknown, unknown> = metadata ?? new Map();
   for (const [name, bit] of bits) {

@@ -11,9 +11,8 @@ export function decodeText(bytes: Buffer): string | undefined {
   if (ascii) return bytes.toString('latin1');
   try {
     return strict.decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) return decodeWithSurrogates(bytes);
-    throw error;
+  } catch {
+    return decodeWithSurrogates(bytes); // a strict decoder throws for nothing else
   }
 }
 

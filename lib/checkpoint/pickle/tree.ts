@@ -1,6 +1,7 @@
 // Puts something in place of every tensor description in what a pickle held. Lists, dicts and sets are changed in place, so
 // that what was shared stays shared and cycles stay cycles; tuples, which are frozen, are made anew where they must.
 
+import { types } from 'node:util';
 import { IsotorchError } from '../../errors.js';
 import { PickleGlobal } from './globals.js';
 import { NumpyDType } from './numpy.js';
@@ -48,14 +49,14 @@ export function replaceTensors(value: unknown, where: string, replace: (tensor: 
     done.set(item, item);
     if (Array.isArray(item)) {
       for (let i = 0; i < item.length; i++) item[i] = walk(item[i], depth + 1);
-    } else if (item instanceof Map) {
+    } else if (types.isMap(item)) {
       for (const [key, content] of item) {
         if (holdsTensor(key)) throw bad('a dict has a key with a tensor in it, which has no counterpart here');
         const replaced = walk(content, depth + 1);
         if (replaced !== content) item.set(key, replaced);
       }
       if (item instanceof OrderedDict && item._metadata !== undefined) item._metadata = walk(item._metadata, depth + 1);
-    } else if (item instanceof Set) {
+    } else if (types.isSet(item)) {
       const items = [...item];
       item.clear();
       for (const content of items) item.add(walk(content, depth + 1));

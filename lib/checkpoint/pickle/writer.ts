@@ -1,7 +1,9 @@
 // Writes pickles that `torch.load(path, weights_only=True)` reads: protocol 2, the opcodes and globals of that reader only.
 // Objects that appear twice are written once and referred to, so that sharing and cycles survive.
 
+import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../../errors.js';
+import { isPlainObject } from '../../plainObject.js';
 import { hasStorageClass, storageClasses } from '../dtypes.js';
 import { ByteBuilder } from './byteBuilder.js';
 import { op } from './opcodes.js';
@@ -84,9 +86,9 @@ class PickleWriter {
     else if (value instanceof TorchSize) this.call(value, 'torch', 'Size', [Object.freeze([...value])]);
     else if (isTuple(value)) this.tuple(value);
     else if (Array.isArray(value)) this.list(value);
-    else if (value instanceof Map) this.map(value);
-    else if (value instanceof Set) this.call(value, '__builtin__', 'set', [[...value]]);
-    else if (value instanceof Uint8Array) this.binary(value);
+    else if (types.isMap(value)) this.map(value);
+    else if (types.isSet(value)) this.call(value, '__builtin__', 'set', [[...value]]);
+    else if (types.isUint8Array(value)) this.binary(value);
     else if (value instanceof TorchDType) this.global('torch', value.name);
     else if (value instanceof TorchDevice)
       this.call(value, 'torch', 'device', [value.type, ...(value.index === undefined ? [] : [value.index])]);
@@ -99,8 +101,7 @@ class PickleWriter {
 
   /** A plain object, as a dict. */
   private record(value: object): void {
-    const prototype = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) throw this.unsupported(value);
+    if (!isPlainObject(value)) throw this.unsupported(value);
     this.out.byte(op.EMPTY_DICT);
     this.put(value);
     this.items(Object.entries(value));

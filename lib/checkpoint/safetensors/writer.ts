@@ -1,8 +1,10 @@
 // Writes safetensors files, byte for byte as the Rust and Python packages do: sorted by dtype, the largest alignment first, and
 // by name; a header padded to 8 bytes. So the data of every dtype lie at a multiple of its size and can be mapped.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
-import { snapshotsOf, Tensor } from '../../tensor/index.js';
+import { Tensor } from '../../tensor/index.js';
+import { snapshotsOf } from '../../tensor/snapshot.js';
 import { writeBytes, writeFileAtomically } from '../atomicFile.js';
 import { type Stored, storedFor } from './dtypes.js';
 import { metadataKey, writeHeader } from './header.js';
@@ -68,7 +70,7 @@ export async function saveSafetensors(
 }
 
 function entriesOf(object: unknown, name: string): [string, unknown][] {
-  if (object instanceof Map) return [...object];
+  if (types.isMap(object)) return [...object] as [string, unknown][];
   if (typeof object !== 'object' || object === null || Array.isArray(object) || object instanceof Tensor)
     throw expected('a Map or an object', name, object);
   return Object.entries(object);

@@ -4,9 +4,10 @@
 // from it without reading the directory (`torch.utils.serialization.config.load.calculate_storage_offsets`).
 // Times are zero, so equal input gives equal bytes.
 
+import { types } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { expected } from '../../errors.js';
-import { Snapshot } from '../../tensor/index.js';
+import { Snapshot } from '../../tensor/snapshot.js';
 import type { ByteSink } from '../atomicFile.js';
 import {
   centralHeader,
@@ -105,7 +106,7 @@ export class ZipWriter {
 }
 
 const piecesOf = (content: Uint8Array | AsyncIterable<Uint8Array> | Snapshot) =>
-  content instanceof Uint8Array ? [content] : content instanceof Snapshot ? content.pieces() : content;
+  types.isUint8Array(content) ? [content] : content instanceof Snapshot ? content.pieces() : content;
 
 const flagsOf = (size: number) => flags.utf8 | (size > 0 ? flags.descriptor : 0);
 

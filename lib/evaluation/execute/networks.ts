@@ -2,6 +2,7 @@
 // is made when a job first needs it.
 
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { normalize, type Statistics } from '../../data/index.js';
 import { IsotorchError } from '../../errors.js';
 import type { LossName } from '../../losses/index.js';
@@ -107,7 +108,7 @@ async function readInto(model: Module, weights: string, prefix: string): Promise
   try {
     model.loadStateDict(state, { prefix });
   } finally {
-    for (const value of state instanceof Map ? state.values() : Object.values(state))
+    for (const value of types.isMap(state) ? state.values() : Object.values(state))
       if (value instanceof Tensor) value.dispose();
   }
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { types } from 'node:util';
 import { writeFileAtomically } from '../../checkpoint/atomicFile.js';
 import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
 import { fileError } from '../../checkpoint/source.js';
@@ -55,7 +56,7 @@ export class Products {
     const tensors = await readTensors(this.#path('scores', key), key);
     const scores = tensors?.get('scores')?.toArraySync();
     for (const tensor of tensors?.values() ?? []) tensor.dispose();
-    return scores instanceof Float64Array ? scores : null;
+    return types.isFloat64Array(scores) ? scores : null;
   }
 
   async putScores(key: string, scores: Float64Array): Promise<void> {

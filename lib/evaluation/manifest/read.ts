@@ -2,7 +2,7 @@
 
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { IsotorchError } from '../../errors.js';
+import { expected, IsotorchError } from '../../errors.js';
 import { didYouMean } from '../../nearest.js';
 import { unite } from './consistency.js';
 import { type DetectorSchemas, ownDetectors } from './detectorSchemas.js';
@@ -35,6 +35,7 @@ export interface Checked {
  * const { manifest, mistakes } = checkManifest('name: a\ndetectors: [mps]\ncheckpoints: []');
  */
 export function checkManifest(text: string, { schemas = ownDetectors, base }: CheckOptions = {}): Checked {
+  if (typeof text !== 'string') throw expected('the text of a manifest', 'text', text);
   const { root, mistakes: syntax } = locate(text);
   const report = new Report(base);
   let manifest: Manifest | null = null;

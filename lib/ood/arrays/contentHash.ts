@@ -3,9 +3,12 @@
 
 import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
+import { types } from 'node:util';
 import { openSource } from '../../checkpoint/source.js';
 import { describe, expected, IsotorchError } from '../../errors.js';
-import { snapshotsOf, Tensor } from '../../tensor/index.js';
+import { isPlainObject } from '../../plainObject.js';
+import { Tensor } from '../../tensor/index.js';
+import { snapshotsOf } from '../../tensor/snapshot.js';
 
 type Tensors = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
@@ -20,7 +23,7 @@ const pieceBytes = 1 << 20;
  * @example await ood.hashTensors(model.stateDict()); // '5f0c…'
  */
 export async function hashTensors(tensors: Tensors): Promise<string> {
-  const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors ?? {});
+  const entries = types.isMap(tensors) ? [...tensors] : Object.entries(tensors ?? {});
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   const lines = entries.map(([name, tensor]) => {
     const where = `tensors[${JSON.stringify(name)}]`;
@@ -105,7 +108,7 @@ function canonicalJson(value: unknown, where: string): string {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
   if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item, i) => canonicalJson(item, `${where}[${i}]`)).join(',')}]`;
-  if (typeof value === 'object' && [Object.prototype, null].includes(Object.getPrototypeOf(value))) {
+  if (isPlainObject(value)) {
     const entries = Object.entries(value).filter(([, item]) => item !== undefined);
     const texts = entries
       .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -2,6 +2,7 @@
 // (metrics.ts) are read off this one curve. Known images (in-distribution, ID) are the positives and a larger score means
 // "more known". Steps are counts, not rates, so nothing is rounded; two sorts and one merge, O(n log n), in typed arrays.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { sorted } from './sort.js';
 
@@ -115,7 +116,7 @@ export function checkedScores(scores: ArrayLike<number>, name: string): Float64A
       'ERR_DATA',
       `Expected at least one score in ${name} but it is empty: is the data set empty?`,
     );
-  const values = scores instanceof Float64Array ? scores : new Float64Array(size);
+  const values = types.isFloat64Array(scores) ? scores : new Float64Array(size);
   let wrong = 0;
   let first = -1;
   for (let i = 0; i < size; i++) {

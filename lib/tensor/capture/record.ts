@@ -1,6 +1,7 @@
 // One record of a captured step: the native list of instructions, how to put its results together, and what must hold for it
 // to be used.
 
+import { types } from 'node:util';
 import { IsotorchError } from '../../errors.js';
 import { type Handle, native } from '../../native.js';
 import { depth, tidy } from '../scope.js';
@@ -107,7 +108,7 @@ export function makeRecord(
 }
 
 function refuseAsync(result: unknown): void {
-  if (!(result instanceof Promise)) return;
+  if (!types.isPromise(result)) return;
   result.catch(() => {}); // reported here, once
   throw new IsotorchError(
     'ERR_CAPTURE',

@@ -1,6 +1,7 @@
 // Many steps for each crossing: arguments are collected on this thread while the steps before them run on the compute thread,
 // which stacks the results and hands them over once.
 
+import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { native } from '../../native.js';
 import { Tensor } from '../tensor.js';
@@ -177,7 +178,7 @@ export async function repeat(
   try {
     for (let taken = 0; taken < count && !signal?.aborted; taken++) {
       const next = iterator.next();
-      const { done, value } = next instanceof Promise ? await next : next;
+      const { done, value } = types.isPromise(next) ? await next : next;
       if (done) break;
       await work.add(Array.isArray(value) ? value : [value]);
     }

@@ -2,6 +2,7 @@
 // tells two of different build apart, and put together again.
 
 import { describe, IsotorchError } from '../../errors.js';
+import { isPlainObject } from '../../plainObject.js';
 import { Tensor } from '../tensor.js';
 
 /** A tensor, nothing, or arrays and plain objects of such. */
@@ -25,7 +26,7 @@ export function takeApart(tree: unknown, leaves: Tensor[], place: string): strin
   }
   if (tree === undefined || tree === null) return tree === null ? '0' : '-';
   if (Array.isArray(tree)) return `[${tree.map((item, i) => takeApart(item, leaves, `${place}[${i}]`)).join()}]`;
-  if (isPlain(tree)) {
+  if (isPlainObject(tree)) {
     const parts = Object.entries(tree).map(
       ([key, item]) => `${JSON.stringify(key)}:${takeApart(item, leaves, `${place}.${key}`)}`,
     );
@@ -45,7 +46,7 @@ export function takeApart(tree: unknown, leaves: Tensor[], place: string): strin
 export function putTogether(tree: unknown, next: () => Tensor): unknown {
   if (tree instanceof Tensor || tree === LEAF) return next();
   if (Array.isArray(tree)) return tree.map((item) => putTogether(item, next));
-  if (isPlain(tree))
+  if (isPlainObject(tree))
     return Object.fromEntries(Object.entries(tree).map(([key, item]) => [key, putTogether(item, next)]));
   return tree;
 }
@@ -55,10 +56,4 @@ const LEAF = Symbol('tensor');
 /** The tree without its tensors, to keep. */
 export function mould(tree: unknown): unknown {
   return putTogether(tree, () => LEAF as unknown as Tensor);
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
