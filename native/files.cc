@@ -22,10 +22,10 @@ struct Transfer {
   int fd;
   int64_t length;
   // What is written; or what is read into, from a place of its storage and of the file.
-  std::shared_ptr<Snapshot> from;
-  at::Tensor into;
+  std::shared_ptr<Snapshot> from{};
+  at::Tensor into{};
   int64_t start = 0, offset = 0;
-  std::shared_ptr<Flight> flight;
+  std::shared_ptr<Flight> flight{};
   uint32_t crc = 0;
   int64_t done = 0;
   int error = 0;

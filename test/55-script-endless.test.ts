@@ -40,14 +40,14 @@ const ways = {
     await step(torch.ones([2]));
     const called = step(torch.zeros([2]));
     say(); total.tolist(); await called;`,
-  'an array behind such a step': (at: string) => `
+  'an array and a file behind such a step': (at: string) => `
     const script = await loadScript('${at}/tensors.pt');
     const total = torch.zeros([1 << 20]);
     const step = capture((x) => { const y = script.forward(x); return total.add_(y.sum()); });
     await step(torch.ones([2]));
     void step(torch.zeros([2]));
-    void checkpoint.saveTorch('${at}/never.pt', { total });
-    say(); await total.toArray();`,
+    const read = total.toArray();
+    say(); await checkpoint.saveTorch('${at}/never.pt', { total }); await read;`,
 };
 
 needs(python, 'a Python that has torch').describe('an endless script', () => {

@@ -33,6 +33,9 @@ interface Crossing {
   landed: Promise<Float64Array>;
 }
 
+/** Who has collected steps that are not sent. Where several repeat at a time, their steps too run in the order of their calls. */
+let collecting: Repetition | undefined;
+
 class Repetition {
   /** Steps whose results have come. */
   done = 0;
@@ -73,6 +76,8 @@ class Repetition {
     }
     this.#sameBuild(record);
     record.replays++;
+    if (collecting && collecting !== this) collecting.#send();
+    collecting = this;
     let bytes = this.#run === undefined ? SENT : native.addStep(this.#run, record.id, inputs);
     if (bytes === SENT) {
       this.#send();
@@ -99,6 +104,7 @@ class Repetition {
     this.#flying.push({ run: this.#run, landed });
     this.#run = undefined;
     this.#inRun = this.#bytes = 0;
+    if (collecting === this) collecting = undefined;
   }
 
   async #land(): Promise<void> {
@@ -130,6 +136,7 @@ class Repetition {
     if (this.#run !== undefined) {
       const landed = native.endRun(this.#run, true);
       if (landed) this.#flying.push({ run: this.#run, landed });
+      if (collecting === this) collecting = undefined;
     }
     for (const handles of await Promise.allSettled(this.#flying.map(({ landed }) => landed))) {
       if (handles.status !== 'fulfilled') continue;
