@@ -201,7 +201,7 @@ napi_value Call(napi_env env, napi_callback_info info) {
     return result;
   } catch (...) {
     ErrorContext context;
-    if (op) {
+    if (op && !IsEnding(env)) {
       context.operator_name = op->name;
       context.schema = op->schema;
       for (size_t i = 1; i < count; i++) {

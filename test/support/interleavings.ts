@@ -76,7 +76,7 @@ class Interleaving {
     readonly script: ScriptModule | undefined,
   ) {
     this.random = new data.SeededRandom('interleaving', seed);
-    this.columns = this.pick([8, 512, 4096]); // 1 KiB, 64 KiB and 512 KiB: copied, and written straight from memory
+    this.columns = this.pick([8, 256, 2048]); // 1, 32 and 256 KiB: copied, and written straight from memory
     const fresh = (name: string, tensor: Tensor): Subject => {
       const values = new Float32Array(ROWS * this.columns);
       const subject = { name, tensor, memory: { values }, index: undefined };
@@ -292,7 +292,9 @@ class Interleaving {
         }
       }.call(this);
       const stacked = await this.step.repeat(steps);
-      expectSame('repeat', await readAndFree(stacked), Float32Array.from(wanted.flatMap((one) => [...one])));
+      const got = await readAndFree(stacked);
+      for (const [i, one] of wanted.entries())
+        expectSame(`repeat, step ${i}`, got.subarray(i * one.length, (i + 1) * one.length), one);
       own.tensor.dispose();
     },
     script: async () => {
