@@ -309,7 +309,7 @@ async function bytesIn(path: string): Promise<number> {
 }
 
 async function findData(): Promise<Diagnosis['data']> {
-  const { catalog } = await import('./data/catalog.js');
+  const { catalog } = await import('./known/dataSets.js');
   const { findSplit } = await import('./data/locate.js');
   return Promise.all(
     Object.values(catalog).map(async (source) => ({

@@ -1,6 +1,8 @@
 // Every error that isotorch throws: a stable `code` for programs, a message that names what was expected,
 // what came and what to do for people. Native errors are built from this class too (see native/errors.cc).
 
+import { printableLines } from './printable.js';
+
 export type ErrorCode =
   | 'ERR_ARGUMENT' // a value of the wrong type or out of its range
   | 'ERR_SHAPE' // sizes that do not fit together
@@ -43,7 +45,7 @@ export class IsotorchError extends Error {
   declare readonly steps?: number;
 
   constructor(code: ErrorCode, message: string, { cause, ...details }: ErrorDetails = {}) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(printableLines(message), cause === undefined ? undefined : { cause });
     this.code = code;
     Object.assign(this, details);
   }

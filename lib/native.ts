@@ -99,6 +99,38 @@ export interface NativeScript {
   methods: [name: string, schema: string][];
 }
 
+/** Values of a tensor that is printed: all, or of a large one those at the edges. */
+export interface NativeEdges {
+  shape: number[];
+  /** The shape of what is here. */
+  shown: number[];
+  complex: boolean;
+  /** Row-major; pairs where `complex`. */
+  data: Float64Array | BigInt64Array | BigUint64Array;
+}
+
+/** What a printed tensor shows. Which of the optional members are there tells its kind; with none, it has no values. */
+export interface NativePrinted {
+  dtype: string;
+  device: string;
+  layout: string;
+  /** Missing in nested tensors. */
+  shape?: number[];
+  /** The operation that it came from; '' for none. */
+  gradFn: string;
+  requiresGrad: boolean;
+  values?: NativeEdges;
+  /** Of a sparse tensor. */
+  parts?: { name: string; dtype: string; shape: number[]; values?: NativeEdges }[];
+  nnz?: number;
+  nested?: NativePrinted[];
+  /** Of a quantized tensor; tensors where each channel has its own. */
+  scheme?: string;
+  scale?: number | NativePrinted;
+  zeroPoint?: number | NativePrinted;
+  axis?: number;
+}
+
 export interface BuildInfo {
   /** The LibTorch that the addon was compiled against. */
   torchVersion: string;
@@ -122,6 +154,7 @@ export interface NativeModule {
   call(operator: number, ...args: unknown[]): unknown;
 
   shape(tensor: Handle): number[];
+  ndim(tensor: Handle): number;
   stride(tensor: Handle): number[];
   dtype(tensor: Handle): string;
   /** Undefined for one that has no name here. */
@@ -139,6 +172,10 @@ export interface NativeModule {
   beginScope(): void;
   endScope(survivors: Float64Array): void;
   memory(): { tensors: number; bytes: number };
+
+  /** `float32 [2, 3] on cuda:0` */
+  inWords(tensor: Handle): string;
+  printed(tensor: Handle, threshold: number, edgeitems: number): NativePrinted;
 
   fromTypedArray(data: ArrayBufferView, dtype: string, shape: readonly number[]): Handle;
   toArray(tensor: Handle): Promise<NativeTypedArray>;
@@ -170,7 +207,8 @@ export interface NativeModule {
   beginAutocast(device: string, dtype: string | null, enabled: boolean, cacheEnabled: boolean): void;
   endAutocast(): void;
 
-  signature(inputs: Float64Array): string;
+  /** `midGraph`: whether recorded operators may lead to the inputs; else that is refused. */
+  signature(inputs: Float64Array, midGraph: boolean): string;
   beginRecording(inputs: Float64Array): void;
   pauseRecording(paused: boolean): void;
   abortRecording(): void;
@@ -192,6 +230,30 @@ export interface NativeModule {
   /** The promise of one that is under way. */
   endRun(run: number, cancel: boolean): Promise<Float64Array> | undefined;
   describeRecord(record: number): NativeRecord;
+
+  /** Records what follows apart from a recording around it. */
+  beginFunction(inputs: Float64Array): void;
+  abortFunction(): void;
+  /** The record's number; 0 among the results is one that is not there. */
+  endFunction(results: Float64Array): number;
+  /** Handles of the outputs. `backward` 0: none; `first`: what the forward gave while it was recorded. */
+  applyFunction(
+    name: string,
+    forward: number,
+    backward: number,
+    outputs: number,
+    inputs: Float64Array,
+    first: Float64Array | null,
+  ): Float64Array;
+  /** What is asked for each hook that autograd calls; gives [record or 0, …gradients], or nothing to leave them. */
+  setHookRunner(run: (hook: number, gradients: Float64Array, recording: boolean) => Float64Array | undefined): void;
+  /** Its place among the tensor's hooks. */
+  addHook(tensor: Handle, hook: number): number;
+  removeHook(hook: number, tensor: Handle, place: number): void;
+  /** Hooks that nothing can call any more, told once. */
+  droppedHooks(): number[];
+  /** The same tensors, whose gradients come together by way of the hook. */
+  gate(tensors: Float64Array, hook: number): Float64Array;
 
   beginFeed(
     sources: Float64Array,

@@ -80,7 +80,9 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportSchemas(env, exports);
   ExportAutograd(env, exports);
   ExportCapture(env, exports);
+  ExportFunctions(env, exports);
   ExportRuns(env, exports);
+  ExportPrinting(env, exports);
   ExportSnapshots(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);

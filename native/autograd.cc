@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "capture/recorder.h"
 #include "flights.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -16,6 +17,13 @@ std::vector<Handle> HandlesOf(const Napi::CallbackInfo& info, size_t index) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+// Custom functions on the way of gradients may write to what they reach.
+void SettleFunctions(Environment& environment) {
+  if (!environment.flights->Any()) return;
+  for (const auto& [number, record] : environment.records)
+    if (record->inlined) environment.flights->Settle(record->touched);
+}
+
 // backward(tensors, gradients, retainGraph, createGraph, inputs): handles in Float64Arrays, 0 for "no gradient".
 Napi::Value Backward(const Napi::CallbackInfo& info, Environment& environment) {
   auto tensors = TensorsArgument(info, 0, environment);
@@ -24,6 +32,7 @@ Napi::Value Backward(const Napi::CallbackInfo& info, Environment& environment) {
   bool create = BooleanArgument(info, 3, "createGraph");
   auto inputs = TensorsArgument(info, 4, environment);
   environment.flights->SettleGradients(tensors);
+  SettleFunctions(environment);
   torch::autograd::backward(tensors, gradients, retain, create, inputs);
   if (Recorder* recorder = environment.Recording())
     recorder->Backward(HandlesOf(info, 0), HandlesOf(info, 1), HandlesOf(info, 4), retain, create);
@@ -39,6 +48,7 @@ Napi::Value Grad(const Napi::CallbackInfo& info, Environment& environment) {
   bool create = BooleanArgument(info, 4, "createGraph");
   bool unused = BooleanArgument(info, 5, "allowUnused");
   environment.flights->SettleSteps();
+  SettleFunctions(environment);
   auto results = torch::autograd::grad(outputs, inputs, gradients, retain, create, unused);
   auto array = Napi::Array::New(info.Env(), results.size());
   std::vector<Handle> handles;
@@ -54,7 +64,7 @@ Napi::Value Grad(const Napi::CallbackInfo& info, Environment& environment) {
 Napi::Value GetGrad(const Napi::CallbackInfo& info, Environment& environment) {
   at::Tensor tensor = TensorArgument(info, 0, environment);
   environment.flights->Settle(tensor, false);
-  Napi::Value gradient = ToJs(info.Env(), environment, tensor.grad());
+  Napi::Value gradient = ToJs(info.Env(), environment, GradientInMemory(tensor));
   if (Recorder* recorder = environment.Recording())
     recorder->GetGrad(NumberArgument(info, 0, "tensor"),
                       gradient.IsNumber() ? gradient.As<Napi::Number>().DoubleValue() : 0);

@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "capture/recorder.h"
 #include "flights.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -145,6 +146,7 @@ Napi::Value SetGeneratorState(const Napi::CallbackInfo& info, Environment& envir
   at::Generator generator = AnyGenerator(info, environment);
   at::Tensor state = TensorArgument(info, 1, environment);
   environment.flights->Settle(state, false);
+  state = Plain(state);
   if (state.scalar_type() != at::kByte || state.dim() != 1 || !state.is_contiguous() || !state.is_cpu()) {
     throw Misuse("ERR_ARGUMENT", "Expected a generator's state: a uint8 vector on the CPU");
   }

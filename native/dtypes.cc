@@ -1,10 +1,28 @@
 // Names of data types as PyTorch spells them.
+#include <cctype>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "values.h"
 
 namespace isotorch {
+namespace {
+
+// Of dtypes that hold packed bits, which LibTorch stores and hardly computes with: its own names, in small letters.
+const std::vector<std::string>& OtherNames() {
+  static const auto* names = [] {
+    auto* list = new std::vector<std::string>;
+    for (int i = 0; i <= static_cast<int>(at::ScalarType::Undefined); i++) {
+      list->emplace_back(c10::toString(static_cast<at::ScalarType>(i)));
+      for (char& letter : list->back()) letter = static_cast<char>(std::tolower(letter));
+    }
+    return list;
+  }();
+  return *names;
+}
+
+}  // namespace
 
 const char* DtypeName(at::ScalarType dtype) {
   switch (dtype) {
@@ -32,7 +50,7 @@ const char* DtypeName(at::ScalarType dtype) {
     case at::kQInt8: return "qint8";
     case at::kQUInt8: return "quint8";
     case at::kQInt32: return "qint32";
-    default: return c10::toString(dtype);
+    default: return OtherNames()[static_cast<size_t>(dtype)].c_str();
   }
 }
 

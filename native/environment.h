@@ -1,6 +1,7 @@
 // What one JavaScript environment (the main thread, or a worker) owns. Nothing here is static: see addon.cc.
 #pragma once
 #include <ATen/core/Generator.h>
+#include <ATen/core/ivalue.h>
 #include <c10/core/InferenceMode.h>
 #include <napi.h>
 
@@ -16,6 +17,7 @@ namespace isotorch {
 
 class Feed;
 class Flights;
+struct HookTable;
 class Mailbox;
 struct Operator;
 class Recorder;
@@ -49,6 +51,7 @@ struct Environment {
 
   std::unique_ptr<Recorder> recorder;  // while a step is recorded
   int recording_paused = 0;
+  std::vector<std::pair<std::unique_ptr<Recorder>, int>> outer_recordings;  // around a function that is recorded
   std::unordered_map<uint32_t, std::shared_ptr<Record>> records;
   std::unordered_map<uint32_t, std::shared_ptr<Run>> runs;
   std::unordered_map<uint32_t, std::shared_ptr<Feed>> feeds;
@@ -59,6 +62,9 @@ struct Environment {
   std::unique_ptr<Flights> flights;  // what touches memory while JavaScript goes on
 
   Napi::FunctionReference error_class;
+  Napi::FunctionReference hook_runner;  // calls gradient hooks by number
+  std::shared_ptr<HookTable> hook_table;
+  std::unordered_map<uint32_t, c10::weak_intrusive_ptr<torch::CustomClassHolder>> hooks;
   std::shared_ptr<Mailbox> mailbox;  // to and from the compute thread
 
   // The recorder to tell of what happens now; null where nothing is recorded.

@@ -62,7 +62,9 @@ Failure DescribeCurrent() {
   } catch (const std::bad_alloc&) {
     return {"ERR_OUT_OF_MEMORY", "Out of memory", ""};
   } catch (const std::exception& error) {
-    return {"ERR_LIBTORCH", error.what(), ""};
+    // A number that a dtype can't hold is no c10::Error.
+    bool overflow = Mentions(error.what(), {"cannot be converted to type"});
+    return {overflow ? "ERR_DTYPE" : "ERR_LIBTORCH", error.what(), ""};
   } catch (...) {
     return {"ERR_LIBTORCH", "Unknown C++ exception", ""};
   }

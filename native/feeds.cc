@@ -2,6 +2,7 @@
 #include "bridge.h"
 #include "feed.h"
 #include "flights.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -16,7 +17,7 @@ const std::shared_ptr<Feed>& FeedArgument(const Napi::CallbackInfo& info, Enviro
 Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) {
   Feed::Options options;
   auto sources = TensorsArgument(info, 0, environment);
-  at::Tensor plan = TensorArgument(info, 1, environment);
+  at::Tensor plan = Plain(TensorArgument(info, 1, environment));
   options.batch = IntegerArgument(info, 2, "batch");
   options.from = IntegerArgument(info, 3, "from");
   options.count = IntegerArgument(info, 4, "count");
@@ -28,10 +29,10 @@ Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) 
     throw Misuse("ERR_DEVICE", "Expected a device such as 'cpu' or 'cuda:0' but received '" + device + "'");
   }
   auto on_host = [](const at::Tensor& tensor) {
-    return tensor.is_cpu() && tensor.layout() == at::kStrided && tensor.is_contiguous() && !tensor.is_conj() &&
-           !tensor.is_neg();
+    return Peculiarity(tensor).empty() && tensor.is_cpu() && tensor.is_contiguous();
   };
-  for (const at::Tensor& source : sources) {
+  for (at::Tensor& source : sources) {
+    source = Plain(source);
     if (!on_host(source) || source.dim() < 1) throw Misuse("ERR_ARGUMENT", "Expected contiguous tensors on the CPU");
   }
   if (!on_host(plan) || plan.dim() != 2 || plan.scalar_type() != at::kLong || plan.size(0) < 1)

@@ -10,6 +10,7 @@
 #include "capture/recorder.h"
 #include "crc32.h"
 #include "flights.h"
+#include "plain.h"
 #include "snapshots.h"
 
 namespace isotorch {
@@ -125,7 +126,8 @@ Napi::Value ReadStorage(const Napi::CallbackInfo& info, Environment& environment
   int64_t start = IntegerArgument(info, 2, "start"), length = IntegerArgument(info, 3, "length");
   int64_t offset = IntegerArgument(info, 4, "offset");
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values, from a file,");
-  if (!tensor.has_storage() || !tensor.is_cpu()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor on the CPU");
+  RequireMemory(tensor);
+  if (!tensor.is_cpu()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor on the CPU");
   environment.flights->Settle(tensor, true);
   RequireRange(tensor, start, length);
   std::unique_ptr<Transfer> transfer(new Transfer{Napi::Promise::Deferred::New(info.Env()), fd, length});

@@ -192,6 +192,13 @@ void Flights::Settle(const at::Tensor& tensor, bool writes) {
   });
 }
 
+void Flights::Settle(const Touched& touched) {
+  for (const auto& [storage, written] : touched) {
+    Await(storage, written);
+    if (written) Part(storage);
+  }
+}
+
 void Flights::SettleCall(const Operator& op, const torch::jit::Stack& arguments) {
   if (op.random) SettleRandom();
   for (size_t i = 0; i < arguments.size(); i++) {

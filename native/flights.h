@@ -90,10 +90,11 @@ class Flights {
   std::shared_ptr<Snapshot> Hold(const at::Tensor& tensor);
   std::shared_ptr<Snapshot> HoldBytes(at::Tensor bytes);
   void Release(const std::shared_ptr<Snapshot>& snapshot);
-  void Settle(Snapshot& snapshot);  // returns when its values are there
+  void Settle(Snapshot& snapshot);       // returns when its values are there
 
   // Each returns when nothing is in the caller's way who reads, or writes, what the tensor views.
   void Settle(const at::Tensor& tensor, bool writes);
+  void Settle(const Touched& touched);
   void SettleCall(const Operator& op, const torch::jit::Stack& arguments);
   // For one who changes what belongs to a tensor (its gradient, whether it needs one) and no values.
   void SettleForm(const at::Tensor& tensor);

@@ -16,4 +16,12 @@ inline constexpr std::pair<const char*, at::Layout> kLayouts[] = {
     {"strided", at::kStrided},      {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr},
     {"sparse_csc", at::kSparseCsc}, {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}};
 
+// A layout by its name; by PyTorch's for those that can't be asked for.
+inline const char* LayoutName(at::Layout layout) {
+  for (const auto& [name, known] : kLayouts) {
+    if (known == layout) return name;
+  }
+  return layout == at::kMkldnn ? "_mkldnn" : "jagged";
+}
+
 }  // namespace isotorch

@@ -56,6 +56,8 @@ napi_value ToJs(napi_env env, const c10::IValue& value, const Plan& plan, Enviro
       return plan.kind == Kind::kLayout ? find(kLayouts) : find(kMemoryFormats);
     }
     return FromInt(env, value.toInt());
+  } else if (value.isUnsigned()) {  // beyond int64
+    Check(env, napi_create_bigint_uint64(env, value.toUInt(), &result));
   } else if (value.isDouble()) {
     return FromDouble(env, value.toDouble());
   } else if (value.isBool()) {

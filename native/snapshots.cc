@@ -2,6 +2,7 @@
 
 #include "capture/recorder.h"
 #include "flights.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -15,7 +16,7 @@ void RequireInside(const Snapshot& snapshot, int64_t start, int64_t length) {
 Napi::Value BeginSnapshot(const Napi::CallbackInfo& info, Environment& environment) {
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values");
-  RequireDense(tensor);
+  if (tensor._is_zerotensor() || !Peculiarity(tensor).empty()) tensor = Plain(tensor);  // or throws
   uint32_t number = environment.next_snapshot++;
   environment.snapshots.emplace(number, environment.flights->Hold(tensor));
   return Napi::Number::New(info.Env(), number);
@@ -26,7 +27,8 @@ Napi::Value BeginStorageSnapshot(const Napi::CallbackInfo& info, Environment& en
   at::Tensor tensor = TensorArgument(info, 0, environment);
   int64_t start = IntegerArgument(info, 1, "start"), length = IntegerArgument(info, 2, "length");
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's bytes");
-  RequireDense(tensor);
+  if (tensor._is_zerotensor()) tensor = at::zeros({static_cast<int64_t>(tensor.storage().nbytes())}, at::kByte);
+  RequireMemory(tensor);
   RequireRange(tensor, start, length);
   uint32_t number = environment.next_snapshot++;
   environment.snapshots.emplace(number, environment.flights->HoldBytes(StorageBytes(tensor, start, length)));

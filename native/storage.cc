@@ -2,6 +2,7 @@
 #include "bridge.h"
 #include "capture/recorder.h"
 #include "flights.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -32,35 +33,41 @@ Carrier CarrierOf(at::ScalarType dtype) {
   }
   if (c10::elementSize(dtype) == 1 && !c10::isQIntType(dtype)) return {napi_uint8_array, 1};  // uint8, bool, float8
   throw Misuse("ERR_DTYPE", std::string("Expected a tensor of plain numbers but received ") + DtypeName(dtype) +
-                                "; convert it first");
+                                (c10::isQIntType(dtype) ? "; dequantize() or intRepr() gives one" : ""));
 }
 
 // Contiguous host memory with the tensor's values.
-at::Tensor OnHost(const at::Tensor& tensor) {
-  return tensor.detach().resolve_conj().resolve_neg().to(at::kCPU).contiguous();
+at::Tensor OnHost(const at::Tensor& tensor) { return Plain(tensor.detach()).to(at::kCPU).contiguous(); }
+
+// The sizes of an array that JavaScript gave, and the elements that they make.
+std::vector<int64_t> SizesArgument(const Napi::CallbackInfo& info, size_t index, Environment& environment,
+                                   uint64_t& elements) {
+  if (!info[index].IsArray()) throw Misuse("ERR_ARGUMENT", "Expected an array of integers for shape");
+  Plan plan;
+  plan.name = "shape";
+  plan.kind = Kind::kInt;
+  plan.list = true;
+  std::vector<int64_t> shape = FromJs(info.Env(), info[index], plan, environment).toIntVector();
+  elements = 1;
+  for (int64_t size : shape) {
+    if (size < 0) throw Misuse("ERR_SHAPE", "Expected sizes of at least 0 for shape but received " + c10::str(shape));
+    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements))
+      throw Misuse("ERR_SHAPE", "The shape " + c10::str(shape) + " has too many elements");
+  }
+  return shape;
 }
 
 // fromTypedArray(array, dtype, shape): a CPU tensor with a copy of the bytes. Any array goes with any dtype, as long
 // as the number of bytes is right.
 Napi::Value FromTypedArray(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
-  if (!info[0].IsTypedArray()) throw Misuse("ERR_ARGUMENT", "Expected a TypedArray for data");
-  auto array = info[0].As<Napi::TypedArray>();
   at::ScalarType dtype = DtypeFromName(StringArgument(info, 1, "dtype"));
   CarrierOf(dtype);
-  if (!info[2].IsArray()) throw Misuse("ERR_ARGUMENT", "Expected an array of integers for shape");
-  Plan plan;
-  plan.name = "shape";
-  plan.kind = Kind::kInt;
-  plan.list = true;
-  std::vector<int64_t> shape = FromJs(env, info[2], plan, environment).toIntVector();
-  uint64_t elements = 1;
-  for (int64_t size : shape) {
-    if (size < 0) throw Misuse("ERR_SHAPE", "Expected sizes of at least 0 for shape but received " + c10::str(shape));
-    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements))
-      throw Misuse("ERR_SHAPE", "The shape " + c10::str(shape) + " has too many elements");
-  }
-  uint64_t bytes;
+  uint64_t elements, bytes;
+  std::vector<int64_t> shape = SizesArgument(info, 2, environment, elements);
+  // The bytes are looked at last: reading the sizes may run JavaScript, which may detach or shrink their buffer.
+  if (!info[0].IsTypedArray()) throw Misuse("ERR_ARGUMENT", "Expected a TypedArray for data");
+  auto array = info[0].As<Napi::TypedArray>();
   if (__builtin_mul_overflow(elements, c10::elementSize(dtype), &bytes) || bytes != array.ByteLength()) {
     throw Misuse("ERR_SHAPE", std::string("Expected data of ") + std::to_string(elements) + " " + DtypeName(dtype) +
                                   " elements for shape " + c10::str(shape) + " but received " +
@@ -73,6 +80,18 @@ Napi::Value FromTypedArray(const Napi::CallbackInfo& info, Environment& environm
   Napi::Value made = ToJs(env, environment, tensor);
   if (Recorder* recorder = environment.Recording()) recorder->Constant(made.As<Napi::Number>().DoubleValue());
   return made;
+}
+
+// Zeroed memory of JavaScript's. The constructor throws where there is none left; Node-API's function ends the process.
+Napi::ArrayBuffer NewBuffer(Napi::Env env, int64_t bytes) {
+  if (bytes < (1 << 20)) return Napi::ArrayBuffer::New(env, bytes);
+  try {
+    auto constructor = env.Global().Get("ArrayBuffer").As<Napi::Function>();
+    return constructor.New({Napi::Number::New(env, static_cast<double>(bytes))}).As<Napi::ArrayBuffer>();
+  } catch (const Napi::Error& error) {
+    throw Misuse("ERR_OUT_OF_MEMORY", "JavaScript has no memory for an array of " + std::to_string(bytes) + " bytes: " +
+                                          error.Message());
+  }
 }
 
 Napi::Value NewTypedArray(Napi::Env env, at::ScalarType dtype, int64_t elements, Napi::ArrayBuffer buffer) {
@@ -90,16 +109,22 @@ void RequireFits(int64_t bytes) {
                                      std::to_string(bytes) + " bytes; read it in parts");
 }
 
+// Throws for what no TypedArray can hold.
+void RequireReadable(const at::Tensor& tensor) {
+  std::string peculiar = Peculiarity(tensor);
+  if (!peculiar.empty()) throw Misuse("ERR_ARGUMENT", "Expected a dense tensor with values but received " + peculiar);
+  CarrierOf(tensor.scalar_type());
+  RequireFits(tensor.numel() * static_cast<int64_t>(tensor.element_size()));
+}
+
 Napi::Value ToArraySync(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values (toArraySync, tolist)");
   environment.flights->Settle(tensor, false);
-  RequireDense(tensor);
-  CarrierOf(tensor.scalar_type());
-  RequireFits(tensor.numel() * tensor.element_size());
+  RequireReadable(tensor);
   at::Tensor host = OnHost(tensor);
-  auto buffer = Napi::ArrayBuffer::New(env, host.nbytes());
+  auto buffer = NewBuffer(env, static_cast<int64_t>(host.nbytes()));
   if (host.nbytes() > 0) memcpy(buffer.Data(), host.const_data_ptr(), host.nbytes());
   return NewTypedArray(env, host.scalar_type(), host.numel(), buffer);
 }
@@ -109,11 +134,9 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's values (toArray)");
-  RequireDense(tensor);
-  CarrierOf(tensor.scalar_type());
-  RequireFits(tensor.numel() * tensor.element_size());
+  RequireReadable(tensor);
   auto job = std::make_unique<Job>(env);
-  auto buffer = Napi::ArrayBuffer::New(env, tensor.numel() * tensor.element_size());
+  auto buffer = NewBuffer(env, tensor.numel() * static_cast<int64_t>(tensor.element_size()));
   job->held = Napi::Persistent(buffer.As<Napi::Object>());
   job->parallel = !tensor.is_contiguous();
   void* memory = buffer.Data();
@@ -135,11 +158,18 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   return environment.mailbox->Send(env, std::move(job));
 }
 
+// Zero gradients have a storage of their size, without memory.
+void RequireStorage(const at::Tensor& tensor) {
+  std::string peculiar = Peculiarity(tensor);
+  bool any = peculiar.empty() || (tensor.is_nested() && tensor.has_storage());
+  if (!any) throw Misuse("ERR_ARGUMENT", "Expected a tensor with a storage but received " + peculiar);
+}
+
 // storageInfo(tensor): { id, nbytes }; equal ids are the same memory.
 Napi::Value StorageInfo(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   const at::Tensor& tensor = TensorArgument(info, 0, environment);
-  RequireDense(tensor);
+  RequireStorage(tensor);
   Napi::Object object = Napi::Object::New(env);
   object["id"] = Napi::BigInt::New(
       env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(tensor.storage().unsafeGetStorageImpl())));
@@ -153,25 +183,19 @@ Napi::Value StorageBytes(const Napi::CallbackInfo& info, Environment& environmen
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's bytes");
   environment.flights->Settle(tensor, false);
-  RequireDense(tensor);
+  RequireStorage(tensor);
   auto bytes = static_cast<int64_t>(tensor.storage().nbytes());
   RequireFits(bytes);
-  at::Tensor whole = at::empty({0}, tensor.options().dtype(at::kByte).requires_grad(false))
-                         .set_(tensor.storage(), 0, {bytes}, {1})
-                         .to(at::kCPU);
-  auto buffer = Napi::ArrayBuffer::New(env, bytes);
+  auto options = tensor.options().dtype(at::kByte).requires_grad(false);
+  at::Tensor whole = tensor._is_zerotensor()
+                         ? at::zeros({bytes}, options)
+                         : at::empty({0}, options).set_(tensor.storage(), 0, {bytes}, {1}).to(at::kCPU);
+  auto buffer = NewBuffer(env, bytes);
   if (bytes > 0) memcpy(buffer.Data(), whole.const_data_ptr(), bytes);
   return Napi::Uint8Array::New(env, bytes, buffer, 0);
 }
 
 }  // namespace
-
-void RequireDense(const at::Tensor& tensor) {
-  if (tensor.layout() != at::kStrided || tensor.is_meta() || !tensor.has_storage()) {
-    throw Misuse("ERR_ARGUMENT", "Expected a dense tensor with data but received a " + c10::str(tensor.layout()) +
-                                     (tensor.is_meta() ? " meta" : "") + " one; use toDense() first");
-  }
-}
 
 void ExportStorage(Napi::Env env, Napi::Object exports) {
   Export<FromTypedArray>(env, exports, "fromTypedArray");

@@ -2,7 +2,7 @@
 #include "bridge.h"
 #include "capture/recorder.h"
 #include "flights.h"
-#include "names.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
@@ -13,12 +13,24 @@ Napi::Array Integers(Napi::Env env, at::IntArrayRef values) {
   return array;
 }
 
+[[noreturn]] void RefuseNested(const char* what) {
+  throw Misuse("ERR_ARGUMENT", std::string("A nested tensor has no ") + what + " of its own; unbind() gives its parts");
+}
+
 Napi::Value Shape(const Napi::CallbackInfo& info, Environment& environment) {
-  return Integers(info.Env(), TensorArgument(info, 0, environment).sizes());
+  const at::Tensor& tensor = TensorArgument(info, 0, environment);
+  if (tensor.is_nested()) RefuseNested("shape");
+  return Integers(info.Env(), tensor.sizes());
+}
+
+Napi::Value Ndim(const Napi::CallbackInfo& info, Environment& environment) {
+  return Napi::Number::New(info.Env(), static_cast<double>(TensorArgument(info, 0, environment).dim()));
 }
 
 Napi::Value Stride(const Napi::CallbackInfo& info, Environment& environment) {
-  return Integers(info.Env(), TensorArgument(info, 0, environment).strides());
+  const at::Tensor& tensor = TensorArgument(info, 0, environment);
+  if (tensor.is_nested()) RefuseNested("strides");
+  return Integers(info.Env(), tensor.strides());
 }
 
 Napi::Value Dtype(const Napi::CallbackInfo& info, Environment& environment) {
@@ -56,13 +68,16 @@ Napi::Value Item(const Napi::CallbackInfo& info, Environment& environment) {
   at::Tensor tensor = TensorArgument(info, 0, environment);
   if (Recorder* recorder = environment.Recording()) recorder->RefuseRead("A tensor's value (item)");
   environment.flights->Settle(tensor, false);
-  if (tensor.numel() != 1) {
-    throw Misuse("ERR_SHAPE",
-                 "item: expected a tensor of one element but received one of shape " + c10::str(tensor.sizes()));
-  }
+  if (tensor.numel() != 1)
+    throw Misuse("ERR_SHAPE", "item: expected a tensor of one element but received " + InWords(tensor));
+  if (tensor.is_meta()) throw Misuse("ERR_ARGUMENT", "item: expected a value but received " + Peculiarity(tensor));
   Plan plan;
   plan.kind = Kind::kScalar;
   return Napi::Value(info.Env(), ToJs(info.Env(), c10::IValue(tensor.item()), plan, environment));
+}
+
+Napi::Value Words(const Napi::CallbackInfo& info, Environment& environment) {
+  return Napi::String::New(info.Env(), InWords(TensorArgument(info, 0, environment)));
 }
 
 Napi::Value IsAlive(const Napi::CallbackInfo& info, Environment& environment) {
@@ -115,6 +130,7 @@ Napi::Value Memory(const Napi::CallbackInfo& info, Environment& environment) {
 
 void ExportTensors(Napi::Env env, Napi::Object exports) {
   Export<Shape>(env, exports, "shape");
+  Export<Ndim>(env, exports, "ndim");
   Export<Stride>(env, exports, "stride");
   Export<Dtype>(env, exports, "dtype");
   Export<Layout>(env, exports, "layout");
@@ -124,6 +140,7 @@ void ExportTensors(Napi::Env env, Napi::Object exports) {
   Export<RequiresGrad>(env, exports, "requiresGrad");
   Export<IsContiguous>(env, exports, "isContiguous");
   Export<Item>(env, exports, "item");
+  Export<Words>(env, exports, "inWords");
   Export<IsAlive>(env, exports, "isAlive");
   Export<Alias>(env, exports, "alias");
   Export<Release>(env, exports, "release");

@@ -4,11 +4,13 @@
 #include <cmath>
 
 #include "names.h"
+#include "plain.h"
 
 namespace isotorch {
 namespace {
 
 constexpr double kSafe = 9007199254740991.0;  // 2^53 − 1
+constexpr uint32_t kMostElements = 1 << 22;     // of a list: sizes, indices, scalars. JavaScript may claim 2^32 − 1
 
 [[noreturn]] void Wrong(napi_env env, napi_value value, const Plan& plan, const char* what,
                         const Environment& environment, const char* code = "ERR_ARGUMENT") {
@@ -54,11 +56,12 @@ bool ToComplex(napi_env env, napi_value value, c10::complex<double>& out) {
   return true;
 }
 
-// 2 is an int and 2.5 a double, as in Python; -0 keeps its sign as a double.
+// 2 is an int and 2.5 a double, as in Python; -0 keeps its sign as a double. A bigint may have 64 bits without a sign.
 bool ToScalar(napi_env env, napi_value value, at::Scalar& out) {
   double number;
-  bool boolean;
+  bool boolean, lossless;
   int64_t integer;
+  uint64_t natural;
   c10::complex<double> complex;
   if (napi_get_value_double(env, value, &number) == napi_ok) {
     bool whole = number == std::floor(number) && std::abs(number) <= kSafe && !(number == 0 && std::signbit(number));
@@ -67,6 +70,8 @@ bool ToScalar(napi_env env, napi_value value, at::Scalar& out) {
     out = at::Scalar(boolean);
   } else if (ToInt(env, value, integer)) {
     out = at::Scalar(integer);
+  } else if (napi_get_value_bigint_uint64(env, value, &natural, &lossless) == napi_ok && lossless) {
+    out = at::Scalar(natural);
   } else if (ToComplex(env, value, complex)) {
     out = at::Scalar(complex);
   } else {
@@ -163,6 +168,7 @@ void ForEachElement(napi_env env, napi_value value, const Plan& plan, const char
   if (is) {
     uint32_t length;
     Check(env, napi_get_array_length(env, value, &length));
+    if (length > kMostElements) Wrong(env, value, plan, "at most 4,194,304 elements", environment);
     for (uint32_t i = 0; i < length; i++) {
       napi_value element;
       Check(env, napi_get_element(env, value, i, &element));
@@ -309,7 +315,9 @@ c10::IValue FromJs(napi_env env, napi_value value, const Plan& plan, const Envir
   return plan.list ? List(env, value, plan, environment) : Single(env, value, plan, environment);
 }
 
-std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
+namespace {
+
+std::string Words(napi_env env, napi_value value, const Plan& plan, const Environment& environment) {
   switch (TypeOf(env, value)) {
     case napi_undefined: return "nothing";
     case napi_null: return "null";
@@ -323,11 +331,7 @@ std::string Describe(napi_env env, napi_value value, const Plan& plan, const Env
       double number;
       napi_get_value_double(env, value, &number);
       if (plan.kind == Kind::kTensor && environment.handles.Alive(number)) {
-        const at::Tensor& tensor = environment.handles.Get(number);
-        std::string text = std::string(DtypeName(tensor.scalar_type())) + " [";
-        for (int64_t i = 0; i < tensor.dim(); i++) text += (i ? ", " : "") + std::to_string(tensor.size(i));
-        text += "]";
-        return tensor.device().is_cpu() ? text : text + " on " + tensor.device().str();
+        return InWords(environment.handles.Get(number));
       }
       char text[32];
       snprintf(text, sizeof text, "%.17g", number);
@@ -348,11 +352,26 @@ std::string Describe(napi_env env, napi_value value, const Plan& plan, const Env
       napi_value element;
       Check(env, napi_get_element(env, value, i, &element));
       text +=
-          (i ? ", " : "") + (TypeOf(env, element) == napi_object ? "…" : Describe(env, element, Plan(), environment));
+          (i ? ", " : "") + (TypeOf(env, element) == napi_object ? "…" : Words(env, element, Plan(), environment));
     }
     return text + (count > 8 ? ", …]" : "]");
   }
   return "an object of another kind";
+}
+
+}  // namespace
+
+// It is called where errors are made, so none may come of it: reading an array can run JavaScript.
+std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment) noexcept {
+  try {
+    return Words(env, value, plan, environment);
+  } catch (...) {
+    bool pending = false;
+    napi_value exception;
+    if (napi_is_exception_pending(env, &pending) == napi_ok && pending)
+      napi_get_and_clear_last_exception(env, &exception);
+    return "something that can't be described";
+  }
 }
 
 }  // namespace isotorch

@@ -53,7 +53,7 @@ const char* DtypeName(at::ScalarType dtype);
 at::ScalarType DtypeFromName(const std::string& name);  // throws ERR_DTYPE
 
 // What came, for error messages: "float32 [128, 512]", "3", "null".
-std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment);
+std::string Describe(napi_env env, napi_value value, const Plan& plan, const Environment& environment) noexcept;
 
 // A napi call that can only fail when JavaScript has an exception pending or the environment is closing.
 void Check(napi_env env, napi_status status);

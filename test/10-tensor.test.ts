@@ -153,11 +153,6 @@ describe('a tensor', () => {
     expect(image.stride()).toEqual([12, 1, 6, 3]);
   });
 
-  it('prints small values and only the head of large ones', () => {
-    expect(String(torch.tensor([[1.5, 2]]))).toBe('Tensor float32 [1, 2] [[1.5, 2]]');
-    expect(String(torch.zeros([200]))).toBe('Tensor float32 [200]');
-  });
-
   it('takes over another tensor with replace_', () => {
     const x = torch.zeros([2]);
     const y = torch.ones([3]);
@@ -181,7 +176,7 @@ describe('parameters and buffers', () => {
   it('detach from a graph', () => {
     const x = torch.ones([2], { requiresGrad: true });
     const parameter = new Parameter(x.mul(2));
-    expect(parameter.isLeaf()).toBe(true);
+    expect(parameter.isLeaf).toBe(true);
     expect(parameter.tolist()).toEqual([2, 2]);
   });
 

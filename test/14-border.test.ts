@@ -14,7 +14,7 @@ const outside: Record<string, unknown> = { ...isotorch };
 
 /** Would train, download or write for real. */
 const left = new Set([
-  'training.quickstart',
+  'evaluation.quickstart',
   'data.fetch',
   'training.trainExperiment',
   'data.load',

@@ -69,7 +69,7 @@ describe('first values', () => {
   it('are set in place on parameters, unrecorded, and returned', () => {
     const weight = new Parameter(torch.empty([3, 2]));
     expect(init.kaimingNormal_(weight)).toBe(weight);
-    expect(weight.isLeaf()).toBe(true);
+    expect(weight.isLeaf).toBe(true);
     expect(init.zeros_(weight).tolist()).toEqual([
       [0, 0],
       [0, 0],

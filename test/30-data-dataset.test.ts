@@ -404,7 +404,8 @@ describe('the embedded digits', () => {
     await expect(digits({ split: 'validation' as 'test' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
     await expect((async () => load('imagenet' as 'mnist'))()).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
-      message: 'Expected one of fashion-mnist, mnist, kmnist, notmnist, digits for name but received string "imagenet"',
+      message:
+        'Expected one of fashion-mnist, mnist, kmnist, notmnist, cifar10, cifar100, digits for name but received string "imagenet"',
     });
     await expect(mnist({ split: 'train', root: 5 as unknown as string })).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',

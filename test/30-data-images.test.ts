@@ -16,6 +16,7 @@ import { IsotorchError } from '../lib/errors.js';
 import { memory, tidy, torch } from '../lib/tensor/index.js';
 import { damage, randomFrom } from './support/checkpoints.js';
 import { needs } from './support/skip.js';
+import { longestTurn } from './support/turns.js';
 
 const golden = JSON.parse(readFileSync(new URL('fixtures/pngs.json', import.meta.url), 'utf8')) as {
   name: string;
@@ -434,4 +435,20 @@ needs(existsSync(usps('t10k-images-idx3')), 'USPS').it('USPS is read by fromIdx'
     });
     expect([set.size, ...set.shape, set.classes.length]).toEqual([size, 1, 16, 16, 10]);
   }
+});
+
+describe('large PNG files', () => {
+  it('of very many chunks, or very many pixels, leave the event loop its turns', async () => {
+    const empty = chunk('IDAT', Buffer.alloc(0));
+    const pixels = chunk('IDAT', deflateSync(Buffer.alloc(15)));
+    const many = pngOf(header(4, 3), Buffer.concat(Array<Buffer>(300_000).fill(empty)), pixels);
+    const { result, longest } = await longestTurn(() => decodePng(many, 'many'));
+    expect(result.pixels).toEqual(new Uint8Array(12));
+    const [width, height] = [3000, 2000];
+    const rows = Buffer.alloc(height * (1 + 3 * width), 1); // each row is its predecessor and left neighbour, plus 1
+    const big = pngOf(header(width, height, 8, 2), chunk('IDAT', deflateSync(rows, { level: 1 })));
+    const other = await longestTurn(() => decodePng(big, 'big'));
+    expect([other.result.width, other.result.height]).toEqual([width, height]);
+    expect(Math.max(longest, other.longest)).toBeLessThan(250);
+  });
 });

@@ -61,7 +61,7 @@ describe('SeededRandom', () => {
 
   it.each([-1, 0.5, Number.NaN, 2 ** 53, '1', null])('refuses the seed %s', (seed) => {
     expect(() => new SeededRandom('test', seed as number)).toThrow(
-      /Expected an integer of at least 0 for seed but received/,
+      /Expected a whole number of 0 or more for seed but received/,
     );
   });
 });

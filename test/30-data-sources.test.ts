@@ -21,12 +21,12 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { catalog, type Digest, type ImageSource, type Split } from '../lib/data/catalog.js';
 import { download } from '../lib/data/download.js';
 import { findSplit, readSplit } from '../lib/data/locate.js';
 import { cacheFolder, placesOf } from '../lib/data/places.js';
 import { readVerified } from '../lib/data/verify.js';
 import type { IsotorchError } from '../lib/errors.js';
+import { catalog, type Digest, type ImageSource, type Split } from '../lib/known/dataSets.js';
 import { needs } from './support/skip.js';
 
 const base = mkdtempSync(join(tmpdir(), 'isotorch-sources-'));

@@ -80,7 +80,106 @@ withPython("rates equal PyTorch's schedulers, both ways round through their stat
   expect(theirs.cosine.keys).toEqual(expect.arrayContaining(ownKeys));
 });
 
+const constructions: Record<string, (o: optim.Optimizer) => optim.Schedule> = {
+  LambdaLR: (o) => new optim.lrScheduler.LambdaLR(o, (e) => 0.9 ** e),
+  StepLR: (o) => new optim.lrScheduler.StepLR(o, { stepSize: 2 }),
+  MultiStepLR: (o) => new optim.lrScheduler.MultiStepLR(o, { milestones: [2] }),
+  ConstantLR: (o) => new optim.lrScheduler.ConstantLR(o),
+  LinearLR: (o) => new optim.lrScheduler.LinearLR(o),
+  ExponentialLR: (o) => new optim.lrScheduler.ExponentialLR(o, { gamma: 0.9 }),
+  PolynomialLR: (o) => new optim.lrScheduler.PolynomialLR(o),
+  CosineAnnealingLR: (o) => new optim.lrScheduler.CosineAnnealingLR(o, { tMax: 5 }),
+  CosineAnnealingWarmRestarts: (o) => new optim.lrScheduler.CosineAnnealingWarmRestarts(o, { t0: 5 }),
+  CyclicLR: (o) => new optim.lrScheduler.CyclicLR(o, { baseLr: 0.01, maxLr: 0.1, stepSizeUp: 4 }),
+  OneCycleLR: (o) => new optim.lrScheduler.OneCycleLR(o, { maxLr: 0.1, totalSteps: 9 }),
+  ReduceLROnPlateau: (o) => new optim.lrScheduler.ReduceLROnPlateau(o, { patience: 0 }),
+  SequentialLR: (o) =>
+    new optim.lrScheduler.SequentialLR(
+      o,
+      [new optim.lrScheduler.ConstantLR(o), new optim.lrScheduler.LinearLR(o)],
+      [2],
+    ),
+  ChainedScheduler: (o) =>
+    new optim.lrScheduler.ChainedScheduler([
+      new optim.lrScheduler.ConstantLR(o),
+      new optim.lrScheduler.ExponentialLR(o, { gamma: 0.5 }),
+    ]),
+  SWALR: (o) => new optim.swaUtils.SWALR(o, { swaLr: 0.01 }),
+};
+
+describe('a schedule’s state', () => {
+  const begun = (name: string, steps: number) => {
+    const sgd = new optim.SGD([{ params: [new Parameter(torch.ones([1]))], lr: 0.1 }], { momentum: 0.9 });
+    const schedule = constructions[name]!(sgd);
+    for (let i = 0; i < steps; i++) schedule.step(1);
+    return { sgd, schedule };
+  };
+
+  it.each(Object.keys(constructions))('of %s is taken by it alone; others name it and stay as they were', (owner) => {
+    const state = begun(owner, 3).schedule.stateDict();
+    for (const name of Object.keys(constructions)) {
+      const { sgd, schedule } = begun(name, 1);
+      const [rate, before] = [sgd.paramGroups[0]!.lr, schedule.stateDict()];
+      if (name === owner) {
+        schedule.loadStateDict(state);
+        expect(schedule.stateDict()).toEqual(state);
+        continue;
+      }
+      const load = () => schedule.loadStateDict(state);
+      expect(load, name).toThrow(code('ERR_STATE_DICT'));
+      expect(load, name).toThrow(`the state of ${name} but this looks like ${owner}'s`);
+      expect([sgd.paramGroups[0]!.lr, schedule.stateDict()]).toEqual([rate, before]);
+    }
+  });
+
+  it.each(Object.keys(constructions))(
+    'of %s goes on where it was made, in whichever order it and the optimizer’s load',
+    (name) => {
+      const first = begun(name, 3);
+      for (const order of [0, 1]) {
+        const second = begun(name, 0);
+        const loads = [
+          () => second.sgd.loadStateDict(first.sgd.stateDict()),
+          () => second.schedule.loadStateDict(first.schedule.stateDict()),
+        ];
+        for (const load of order ? loads.reverse() : loads) load();
+        const other = begun(name, 3);
+        for (let i = 0; i < 4; i++) {
+          for (const { schedule } of [second, other]) schedule.step(1);
+          const [now, then] = [second.sgd.paramGroups[0]!, other.sgd.paramGroups[0]!];
+          expect([now.lr, now.momentum]).toEqual([then.lr, then.momentum]);
+        }
+      }
+    },
+  );
+});
+
 describe('schedules', () => {
+  it('of steps end when there are no more, and need a momentum to cycle it', () => {
+    const sgd = optimizer(0.1);
+    const cycle = new optim.lrScheduler.OneCycleLR(sgd, { maxLr: 0.1, totalSteps: 3 });
+    for (let i = 0; i < 3; i++) cycle.step();
+    expect(() => cycle.step()).toThrow(/at most 3 steps/);
+    const without = new optim.Adagrad([new Parameter(torch.ones([1]))]);
+    expect(() => new optim.lrScheduler.OneCycleLR(without, { maxLr: 0.1, totalSteps: 3 })).toThrow(
+      /cycleMomentum: false/,
+    );
+    expect(() => new optim.lrScheduler.OneCycleLR(sgd, { maxLr: 0.1 })).toThrow(
+      /totalSteps, or epochs and stepsPerEpoch/,
+    );
+    expect(() => new optim.lrScheduler.CyclicLR(sgd, { baseLr: [0.1, 0.2], maxLr: 1 })).toThrow(/1 values for baseLr/);
+    expect(() => new optim.lrScheduler.StepLR(sgd, {} as never)).toThrow(/whole number of 1 or more for stepSize/);
+    expect(() => new optim.lrScheduler.StepLR(sgd, { stepsize: 1 } as never)).toThrow(
+      /setting of StepLR "stepsize": did you mean stepSize/,
+    );
+    expect(() => new optim.lrScheduler.SequentialLR(sgd, [], [])).toThrow(/at least one schedule/);
+    const plateau = new optim.lrScheduler.ReduceLROnPlateau(sgd);
+    expect(() => plateau.step()).toThrow(/the metric/);
+    expect(() => new optim.lrScheduler.ChainedScheduler([plateau])).toThrow(/takes no ReduceLROnPlateau/);
+    const other = new optim.lrScheduler.ConstantLR(optimizer(0.1));
+    expect(() => new optim.lrScheduler.SequentialLR(sgd, [other, cycle], [1])).toThrow(/of one optimizer/);
+  });
+
   it('cosine falls from the first rate to the least, half-way at half time', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 50 }), fc.double({ min: 1e-3, max: 1, noNaN: true }), (epochs, lr) => {

@@ -313,7 +313,7 @@ describe('files that can’t be read', () => {
     );
   });
 
-  it('checkpoints whose storages are missing, too short or no booleans', () =>
+  it('checkpoints whose storages are missing or too short', () =>
     withFolder(async (folder) => {
       await saveTorch(join(folder, 'x.pt'), [torch.ones([3]), torch.tensor([true, false])]);
       const content = Buffer.from(readFileSync(join(folder, 'x.pt')));
@@ -327,7 +327,6 @@ describe('files that can’t be read', () => {
       await expect(load({ 0: Buffer.alloc(11), 1: Buffer.alloc(2) })).rejects.toThrow(
         'storage "0" should have 12 bytes but has 11',
       );
-      await expect(load({ 0: Buffer.alloc(12), 1: Buffer.from([1, 2]) })).rejects.toThrow('neither 0 nor 1');
       expect(memory()).toEqual(before);
       const length = pickle.indexOf(Buffer.from('cpuq', 'latin1'));
       const numel = pickle.indexOf('K\x03t', length, 'latin1');

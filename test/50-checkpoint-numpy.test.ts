@@ -207,7 +207,7 @@ describe('what is refused', () => {
   it('an archive of something else, and a damaged member', async () => {
     const path = join(folder, 'other.npz');
     await saveTorch(path, torch.ones([3]));
-    await expect(loadNpz(path)).rejects.toThrow('which is no .npy file');
+    await expect(loadNpz(path)).rejects.toThrow('is a file of torch.save: read it with checkpoint.loadTorch()');
     const file = bytes(golden.npz.stored);
     const at = Buffer.from(file).indexOf('NUMPY') + 140;
     file[at] = file[at]! ^ 1;

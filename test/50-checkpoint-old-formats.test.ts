@@ -70,8 +70,13 @@ describe('a stream', () => {
     expect(await refusal(stream(outside, ['1'], good))).toContain('elements 4 to 7 reach beyond the 6');
     const beyond = program(tensor(storage('1', 6, { part: part('2', 1, 3) }), 2, [2], [1]));
     expect(await refusal(stream(beyond, ['1'], good))).toContain('reaches beyond the 12 bytes');
-    const boolean = program(tensor(storage('1', 1, { type: 'BoolStorage' }), 0, [1], [1]));
-    expect(await refusal(stream(boolean, ['1'], stored(Uint8Array.of(2), 1)))).toContain('neither 0 nor 1');
+  });
+
+  it('takes bytes that are neither 0 nor 1 for true, as Python does', async () => {
+    const booleans = program(tensor(storage('1', 3, { type: 'BoolStorage' }), 0, [3], [1]));
+    const loaded = await loadTorch<Tensor>(stream(booleans, ['1'], stored(Uint8Array.of(0, 2, 255), 1)));
+    expect(loaded.tolist()).toEqual([false, true, true]);
+    expect([...loaded.toArraySync()]).toEqual([0, 1, 1]);
   });
 
   it('of a big-endian machine has its counts in its own order', async () => {

@@ -96,10 +96,7 @@ describe('there and back', () => {
     const tensors: Record<string, Tensor> = {
       transposed: base.t(),
       conjugated: torch.viewAsComplex(torch.randn([3, 2])).conj(),
-      imaginary: torch
-        .viewAsComplex(torch.randn([3, 2]))
-        .conj()
-        .imag(),
+      imaginary: torch.viewAsComplex(torch.randn([3, 2])).conj().imag,
       expanded: torch.randn([1, 3]).expand([5, 3]),
       parameter: new Parameter(torch.randn([2])),
     };

@@ -13,7 +13,8 @@ import { python } from './support/python.js';
 import { needs } from './support/skip.js';
 
 const entry = new URL('../dist/index.js', import.meta.url).href;
-const LIMIT = 2000;
+/** Two seconds on a quiet machine; here it is told from never. */
+const LIMIT = 15_000;
 let folder: string;
 
 /** Says that it begins, and does not come back. */
@@ -110,6 +111,6 @@ needs(python, 'a Python that has torch').describe('an endless script', () => {
 
   it('and loops that end give what they gave', async () => {
     const script = await loadScript<Tensor, [Tensor, number]>(join(folder, 'pyramid.pt'));
-    for (const n of [0, 1, 7, 300]) expect(script.forward(torch.zeros([1]), n).item()).toBe(n * (n - 1));
+    for (const n of [0, 1, 7, 300]) expect(script.forward(torch.zeros([1]), n).item()).toBe(n * n - n);
   });
 });

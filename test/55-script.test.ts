@@ -254,7 +254,7 @@ withPython.describe('TorchScript', () => {
 
   it('says what is wrong with a file', async () => {
     await expect(loadScript(file('missing.pt'))).rejects.toMatchObject({ code: 'ERR_FILE' });
-    await expect(loadScript(folder)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    await expect(loadScript(folder)).rejects.toMatchObject({ code: 'ERR_FILE' });
     writeFileSync(file('text.pt'), 'no script');
     await expect(loadScript(file('text.pt'))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
     await expect(loadScript(file('expected.pth'))).rejects.toMatchObject({ code: 'ERR_FORMAT' });

@@ -9,6 +9,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadSafetensors, saveSafetensors } from '../lib/checkpoint/index.js';
 import { ImageDataset } from '../lib/data/index.js';
 import { IsotorchError } from '../lib/errors.js';
+import { rangeOf, type SettingSpecs, settled } from '../lib/known/detectorSettings.js';
+import { detectorNames, detectorSpecs, type ShapingEntry, shapingNames, shapingSpecs } from '../lib/known/detectors.js';
+import { parseDetector } from '../lib/known/parseDetector.js';
 import * as losses from '../lib/losses/index.js';
 import { convNet } from '../lib/models/index.js';
 import { nearest } from '../lib/nearest.js';
@@ -16,16 +19,7 @@ import { type Arrays, arrays } from '../lib/ood/arrays/arrays.js';
 import { affineHead } from '../lib/ood/arrays/head.js';
 import { type Detector, type FittedDetector, learns } from '../lib/ood/detectors/detector.js';
 import { loadDetector, loadDetectorFile, saveDetector } from '../lib/ood/detectors/file.js';
-import {
-  detectorNames,
-  detectorSpecs,
-  parseDetector,
-  type ShapingEntry,
-  shapingNames,
-  shapingSpecs,
-} from '../lib/ood/detectors/names.js';
 import { byName } from '../lib/ood/detectors/registry.js';
-import { rangeOf, type SettingSpecs, settled } from '../lib/ood/detectors/settings.js';
 import {
   type AnyDetector,
   type ImageDetector,
@@ -127,9 +121,9 @@ describe('names', () => {
     ['', {}, /Unknown detector/],
     ['msp', {}, /softmax probability is called `mps` here/],
     ['odin+react', {}, /no activation shaping with odin, which runs the network itself/],
-    ['odin', { std: [] }, /a list, not empty, each a number \(above 0\) for odin’s std/],
-    ['gram', { powers: [1, 0.5] }, /each a whole number \(1 or more\)/],
-    ['rankfeat', { stages: 'layer3' }, /a list of modules' paths/],
+    ['odin', { std: [] }, /a list, each item a number above 0 for odin’s std/],
+    ['gram', { powers: [1, 0.5] }, /each item a whole number of 1 or more/],
+    ['rankfeat', { stages: 'layer3' }, /a list, each item the path of a module/],
     ['input-mahalanobis', { layer: 3 }, /the path of a module, or null/],
     ['constructor', {}, /Unknown detector/],
     ['__proto__', {}, /Unknown detector/],
@@ -144,12 +138,12 @@ describe('names', () => {
     ],
     ['energy', { react: {} }, /Unknown setting of energy "react"/],
     ['mps', { temperature: 1 }, /it has none/],
-    ['energy', { temperature: 0 }, /a number \(above 0\) for energy’s temperature but received integer 0/],
+    ['energy', { temperature: 0 }, /a number above 0 for energy’s temperature but received integer 0/],
     ['energy', { temperature: '1' }, /received string "1"/],
     ['energy', { temperature: Number.NaN }, /energy’s temperature/],
     ['energy', { temperature: null }, /energy’s temperature/],
-    ['gen', { top: 1.5 }, /a whole number \(1 or more\)/],
-    ['energy+react', { react: { percentile: 101 } }, /a number \(0 or more, 100 or less\) for react’s percentile/],
+    ['gen', { top: 1.5 }, /a whole number of 1 or more/],
+    ['energy+react', { react: { percentile: 101 } }, /a number from 0 to 100 for react’s percentile/],
     ['energy+react', { react: 90 }, /an object of settings for react’s settings/],
     ['energy+vra', { vra: { below: 'Zero' } }, /one of clip, zero/],
     ['energy', [], /an object of settings/],
@@ -185,11 +179,11 @@ describe('names', () => {
     };
     expect(settled('x', specs, given)).toEqual(given);
     expect(settled('x', specs, { bank: null, by: undefined })).toMatchObject({ bank: null, by: 'a' });
-    expect(() => settled('x', specs, { share: 1 })).toThrow(/a number \(above 0, below 1\)/);
-    expect(() => settled('x', specs, { orders: 1 })).toThrow(/a list, not empty, each a whole number \(1 or more\)/);
-    expect(() => settled('x', specs, { stages: [''] })).toThrow(/a list of modules' paths/);
+    expect(() => settled('x', specs, { share: 1 })).toThrow(/a number above 0 and below 1/);
+    expect(() => settled('x', specs, { orders: 1 })).toThrow(/a list, each item a whole number of 1 or more/);
+    expect(() => settled('x', specs, { stages: [''] })).toThrow(/a list, each item the path of a module/);
     expect(() => settled('x', specs, { normalise: 1 })).toThrow(/true or false/);
-    expect(() => settled('x', specs, { bank: 0 })).toThrow(/a whole number \(1 or more\), or null/);
+    expect(() => settled('x', specs, { bank: 0 })).toThrow(/a whole number of 1 or more, or null/);
     expect(rangeOf({})).toBe('a number');
   });
 
@@ -225,12 +219,15 @@ describe('names', () => {
       ))
         visit(resolve(dirname(file), path!.replace(/js$/, 'ts')));
     };
-    visit(resolve(import.meta.dirname, '../lib/ood/detectors/names.ts'));
+    visit(resolve(import.meta.dirname, '../lib/known/parseDetector.ts'));
     expect([...seen].map((file) => file.replace(/.*\/lib\//, '')).sort()).toEqual([
       'errors.ts',
+      'known/detectorSettings.ts',
+      'known/detectors.ts',
+      'known/parseDetector.ts',
+      'known/table.ts',
       'nearest.ts',
-      'ood/detectors/names.ts',
-      'ood/detectors/settings.ts',
+      'printable.ts',
     ]);
   });
 

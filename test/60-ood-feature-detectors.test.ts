@@ -1,4 +1,4 @@
-// Detectors that learn from features: values beside an independent reference in NumPy and scikit-learn (make_detectors_b.py),
+// Detectors that learn from features: values beside an independent reference in NumPy and scikit-learn (make_feature_detectors.py),
 // edge cases among them, and what holds for any data: order of rows, parts, batches, affine maps, saving, memory.
 
 import { readFileSync } from 'node:fs';
@@ -31,7 +31,7 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(new URL('./fixtures/detectors_b.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('./fixtures/featureDetectors.json', import.meta.url), 'utf8'),
 ) as readonly Golden[];
 
 const makers = (k: number, dimension: number): Record<string, () => FittedDetector> => ({

@@ -11,7 +11,7 @@ import { ashB, ashP, ashS, scale } from '../lib/ood/shaping/pruning.js';
 import { shaped } from '../lib/ood/shaping/shaped.js';
 import { type DType, memory, type Tensor, tidy, torch } from '../lib/tensor/index.js';
 
-const golden = JSON.parse(readFileSync(new URL('fixtures/detectors-a.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('fixtures/logitDetectors.json', import.meta.url), 'utf8')) as {
   percentiles: { numbers: number[]; wanted: number[]; values: number[] }[];
 };
 

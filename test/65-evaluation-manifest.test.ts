@@ -41,8 +41,8 @@ describe('a good manifest', () => {
     expect(arrays[0]).toMatchObject({ model: 'mine', seed: null, id: { name: 'test', path: 'arrays/test.npz' } });
     expect(id.map(({ name }) => name)).toEqual(['fashion-mnist', 'letters']);
     expect(id[0]!.ood.far.map(({ name, source, classes }) => [name, source, classes])).toEqual([
-      ['uniform-noise', { kind: 'made-up', set: 'uniform-noise' }, null],
-      ['gaussian-noise', { kind: 'made-up', set: 'gaussian-noise' }, null],
+      ['uniform-noise', { kind: 'synthetic', set: 'uniform-noise' }, null],
+      ['gaussian-noise', { kind: 'synthetic', set: 'gaussian-noise' }, null],
       ['old-digits', { kind: 'set', set: 'mnist', split: 'train' }, [0, 1, 2]],
       ['cifar10', { kind: 'cifar10', path: 'sets/cifar-10-batches-bin', split: 'test' }, null],
     ]);
@@ -219,7 +219,10 @@ describe('a bad manifest', () => {
     [minimal.replace('[mps]', '[residual: { dimension: 0 }, mps]'), ['4:36 detectors[0].residual.dimension: a whole']],
     [minimal.replace('[mps]', '[gram: { powers: [1, 0] }]'), ['4:33 detectors[0].gram.powers[1]: a whole number']],
     [minimal.replace('[mps]', '[rankfeat: { stages: block1 }]'), ['4:33 detectors[0].rankfeat.stages: a list, each']],
-    [minimal.replace('[mps]', '[input-mahalanobis: { layer: [a] }]'), ['detectors[0].input-mahalanobis.layer: a name']],
+    [
+      minimal.replace('[mps]', '[input-mahalanobis: { layer: [a] }]'),
+      ['detectors[0].input-mahalanobis.layer: the path of a module'],
+    ],
     [minimal.replace('[mps]', '[gram: { validation: 0.6 }]'), ['detectors[0].gram.validation: a number']],
     [minimal.replace('[mps]', '[vim]'), ['4:13 detectors[0]: a detector that works on some of the networks']],
   ])('%j', (text, expected) => {

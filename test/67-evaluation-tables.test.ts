@@ -4,10 +4,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkManifest } from '../lib/evaluation/manifest/read.js';
-import { planManifest } from '../lib/evaluation/plan.js';
-import { evaluationCsv, evaluationJson, type Outcome } from '../lib/evaluation/resultFiles.js';
-import { type EvaluationRow, layoutOf, sortRows } from '../lib/evaluation/rows.js';
-import { evaluationMarkdown, tablesOf } from '../lib/evaluation/tables.js';
+import { layoutOf, planManifest } from '../lib/evaluation/plan.js';
+import { resultsCsv } from '../lib/report/csv.js';
+import { resultsJson } from '../lib/report/json.js';
+import { resultsMarkdown, tablesOf } from '../lib/report/markdown.js';
+import { sortRows } from '../lib/report/rows.js';
+import type { EvaluationRow, Results } from '../lib/report/types.js';
 
 const row = (change: Partial<EvaluationRow> = {}): EvaluationRow => ({
   ...{ network: 'net-softmax', loss: 'softmax', model: 'net', seed: 0, id: 'known', ood: 'a', distance: 'near' },
@@ -28,8 +30,8 @@ const rows = [
   ...run({ ...isomax, seed: 0, accuracy: 0.91 }, [0.8, 0.6, 0.95]),
   ...run({ ...isomax, seed: 1, accuracy: 0.91 }, [0.9, 0.7, 0.99]),
 ];
-const outcome: Outcome = {
-  ...{ name: 'test', profile: null, bootstrap: { resamples: 10, seed: 0, confidence: 0.95 }, rows },
+const outcome = {
+  ...{ name: 'test', profile: null, bootstrap: { resamples: 10, seed: 0, confidence: 0.95 }, results: rows },
   skipped: [
     { network: 'y', known: 'k', detector: 'vim', reason: 'z' },
     { network: 'x', known: 'k', detector: 'vim', reason: 'z' },
@@ -38,13 +40,13 @@ const outcome: Outcome = {
     { job: 'extract/x/b', code: 'ERR_FILE', message: 'm', rows: 2 },
     { job: 'extract/x/a', code: 'ERR_FILE', message: 'm', rows: 2 },
   ],
-};
+} satisfies Results;
 
 describe('tables', () => {
   it('read like this', () => {
     // By hand: a of SoftMax is 0.5 and 0.7, mean 0.6, deviation √(2 · 0.1²) = 0.141; its near means are 0.7 and 0.7. a of
     // IsoMax is 0.8 and 0.9, deviation 0.0707; its near means are 0.7 and 0.8; c is 0.95 and 0.99, deviation 0.0283.
-    expect(evaluationMarkdown(rows, { title: 'test', metrics: ['auroc'] })).toBe(`# test
+    expect(resultsMarkdown(rows, { title: 'test', metrics: ['auroc'] })).toBe(`# test
 
 ## known: accuracy ↑
 
@@ -72,7 +74,7 @@ In %; ↑ more is better; the best of a column is bold, – has no figure. Mean 
       deviation: expect.closeTo(0.1 * Math.SQRT2, 12),
       runs: 2,
     });
-    const text = evaluationMarkdown(rows, { spread: 'papers' });
+    const text = resultsMarkdown(rows, { spread: 'papers' });
     expect(text).toContain('70.0 ± 14.1');
     expect(text).toMatch(/as the IsoMax papers print it\.\n$/);
   });
@@ -88,12 +90,12 @@ In %; ↑ more is better; the best of a column is bold, – has no figure. Mean 
   });
 
   it('say where a seed is missing, and give no mean over other sets than the neighbours', () => {
-    const text = evaluationMarkdown(
+    const text = resultsMarkdown(
       rows.filter(({ network, seed, ood }) => network !== 'net-softmax' || seed !== 1 || ood !== 'a'),
       { metrics: ['auroc'] },
     );
     expect(text).toMatch(/\| SoftMax \| mps +\| +50\.0 \(n = 1\) \| \*\*80\.0 ± 14\.1\*\* \| +– \| +85\.0 ± 7\.1 \|/);
-    const without = evaluationMarkdown(
+    const without = resultsMarkdown(
       rows.filter(({ network, ood }) => network !== 'net-softmax' || ood !== 'a'),
       { metrics: ['auroc'] },
     );
@@ -101,11 +103,11 @@ In %; ↑ more is better; the best of a column is bold, – has no figure. Mean 
   });
 
   it('have no ± for a single run, and no bold for a single line', () => {
-    const text = evaluationMarkdown([row(), row({ ood: 'b' })], { metrics: ['auroc'] });
+    const text = resultsMarkdown([row(), row({ ood: 'b' })], { metrics: ['auroc'] });
     expect(text).not.toMatch(/±|\*\*|seeds/);
     expect(text).toMatch(/\| SoftMax \| mps +\| 50\.0 \| 50\.0 \| +50\.0 \|/);
-    expect(evaluationMarkdown([])).toBe('No results.\n');
-    expect(evaluationMarkdown([row({ accuracy: null })])).not.toContain('accuracy');
+    expect(resultsMarkdown([])).toBe('No results.\n');
+    expect(resultsMarkdown([row({ accuracy: null })])).not.toContain('accuracy');
   });
 
   it('tell networks of one loss apart by their names', () => {
@@ -114,7 +116,7 @@ In %; ↑ more is better; the best of a column is bold, – has no figure. Mean 
   });
 
   it('let no name break them', () => {
-    const text = evaluationMarkdown([row({ ood: 'a|b\n`c`\x1b', loss: '<b>' })]);
+    const text = resultsMarkdown([row({ ood: 'a|b\n`c`\x1b', loss: '<b>' })]);
     expect(text).toContain('a\\|b�\\`c\\`�');
     expect(text).toContain('\\<b>');
   });
@@ -159,11 +161,11 @@ In %; ↑ more is better; the best of a column is bold, – has no figure. Mean 
 
 describe('files', () => {
   it('are the same bytes in whatever order rows, failures and keys come', () => {
-    const files = (of: Outcome) => [evaluationJson(of), evaluationCsv(of.rows), evaluationMarkdown(of.rows)];
+    const files = (of: Results) => [resultsJson(of), resultsCsv(of.results), resultsMarkdown(of.results)];
     const expected = files(outcome);
     const shuffled = <T>(items: readonly T[]) => fc.shuffledSubarray([...items], { minLength: items.length });
     const anyOrder = fc.record({
-      rows: shuffled(
+      results: shuffled(
         rows.map((each) => Object.fromEntries(Object.entries(each).reverse()) as unknown as EvaluationRow),
       ),
       skipped: shuffled(outcome.skipped),
@@ -179,7 +181,7 @@ describe('files', () => {
   it('are this JSON', () => {
     const profile = { 'FPR@95': 0.5, AUTC: null };
     const rows = [row({ intervals: { auroc: [0.4, 0.6] }, profile })];
-    const one = evaluationJson({ ...outcome, rows, skipped: [] });
+    const one = resultsJson({ ...outcome, results: rows, skipped: [] });
     expect(JSON.parse(one)).toEqual({
       name: 'test',
       profile: null,
@@ -209,15 +211,15 @@ describe('files', () => {
   });
 
   it('are this CSV, with columns for intervals and profiles where there are any', () => {
-    expect(evaluationCsv([row({ auroc: 1 / 3 })])).toBe(
+    expect(resultsCsv([row({ auroc: 1 / 3 })])).toBe(
       'network,distance,loss,model,seed,id,ood,score,accuracy,auroc,tnrAtTpr95,dtacc,auprIn,auprOut,nId,nOod\r\n' +
         'net-softmax,near,softmax,net,0,known,a,mps,0.9,0.3333333333333333,0.25,0.6,0.7,0.8,100,200\r\n',
     );
-    const lines = evaluationCsv([row({ intervals: { auroc: [0.4, 0.6] } }), row({ ood: 'b' })]).split('\r\n');
+    const lines = resultsCsv([row({ intervals: { auroc: [0.4, 0.6] } }), row({ ood: 'b' })]).split('\r\n');
     expect(lines[0]).toMatch(/nOod,auroc_low,auroc_high$/);
     expect(lines[1]).toMatch(/,200,0\.4,0\.6$/);
     expect(lines[2]).toMatch(/,200,,$/);
-    const peers = evaluationCsv([row({ profile: { 'FPR@95': 0.5, AUTC: null } }), row({ ood: 'b' })]).split('\r\n');
+    const peers = resultsCsv([row({ profile: { 'FPR@95': 0.5, AUTC: null } }), row({ ood: 'b' })]).split('\r\n');
     expect(peers[0]).toMatch(/nOod,profile FPR@95,profile AUTC$/);
     expect(peers[1]).toMatch(/,200,0\.5,$/);
     expect(peers[2]).toMatch(/,200,,$/);
@@ -234,6 +236,6 @@ describe('files', () => {
     ['another distance', [row({ distance: 'middle' as 'near' })]],
     ['bounds the wrong way round', [row({ intervals: { auroc: [0.6, 0.4] } })]],
   ])('refuse %s', (_, bad) => {
-    expect(() => evaluationCsv(bad)).toThrow(expect.objectContaining({ code: 'ERR_DATA' }));
+    expect(() => resultsCsv(bad)).toThrow(expect.objectContaining({ code: 'ERR_DATA' }));
   });
 });

@@ -43,7 +43,7 @@ async function load(unknown: string, use: (set: data.ImageDataset, test: data.Im
   const { test, unknown: from } = references(unknown);
   using images = new ImageSets({ device: 'cpu' });
   const known = await images.get({ from: test, after: null, like: test, labelled: true });
-  const after = from.source.kind === 'made-up' ? test : null;
+  const after = from.source.kind === 'synthetic' ? test : null;
   const request = { from, after, like: test, labelled: false };
   const set = await images.get(request);
   expect(set.labels).toBe(null);

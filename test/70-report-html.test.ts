@@ -1,22 +1,14 @@
 // report.html: safe whatever the names are, nothing from outside, the same bytes for the same input, and it opens in a real
 // browser without a complaint and with its curves in the page.
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { renderHtml } from '../lib/report/html.js';
 import { escapeMarkup, Markup, markup } from '../lib/report/markup.js';
 import { at, linear, roundTicks, stepPath, tickFormat } from '../lib/report/svg.js';
 import type { Report } from '../lib/report/types.js';
 import { fakeReport } from './fixtures/fakeReport.js';
-import { needs } from './support/skip.js';
-
-const directory = mkdtempSync(join(tmpdir(), 'isotorch-page-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+import { browser, openPage } from './support/browser.js';
 
 const report = fakeReport({ thin: 20 });
 const page = renderHtml(report);
@@ -199,37 +191,9 @@ describe('drawing', () => {
   });
 });
 
-const chromium = [process.env.CHROMIUM, '/usr/bin/chromium'].find((path) => path && existsSync(path));
-const browser = needs(chromium, 'Chromium at /usr/bin/chromium or named by CHROMIUM');
-
 browser.describe('in a browser', () => {
-  /** Loads a page; gives its DOM after loading and what it wrote to the console. */
-  const open = (name: string, html: string): { dom: string; complaints: string[] } => {
-    const file = join(directory, `${name}.html`);
-    writeFileSync(file, html);
-    const flags = [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--enable-logging=stderr',
-      `--user-data-dir=${join(directory, `profile-${name}`)}`,
-      '--dump-dom',
-    ];
-    const ended = spawnSync(chromium!, [...flags, pathToFileURL(file).href], {
-      encoding: 'utf8',
-      timeout: 60_000,
-      maxBuffer: 2 ** 26,
-    });
-    expect(ended.status, ended.stderr).toBe(0);
-    return { dom: ended.stdout, complaints: ended.stderr.split('\n').filter((line) => /CONSOLE/.test(line)) };
-  };
-
   it('opens without a word on the console, and shows the curves', () => {
-    const { dom, complaints } = open('report', page);
+    const { dom, complaints } = openPage(page);
     expect(complaints).toEqual([]);
     expect(count(dom, /<path class="curve s\d" d="M[\d.]+ [\d.]+L/)).toBe(OODS * LOSSES);
     expect(count(dom, '<path class="known"')).toBe(OODS * LOSSES);
@@ -239,7 +203,7 @@ browser.describe('in a browser', () => {
 
   it('would have told: a page with an error does', () => {
     const bad = page.replace('</main>', '</main><script>throw new Error("boom")</script>');
-    expect(open('blocked', bad).complaints.join()).toMatch(/Content Security Policy/);
+    expect(openPage(bad).complaints.join()).toMatch(/Content Security Policy/);
   });
 });
 

@@ -7,7 +7,8 @@ import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { resultsCsv } from '../lib/report/csv.js';
-import { parseResults, ROW_KEYS, resultsJson } from '../lib/report/json.js';
+import { parseResults, resultsJson } from '../lib/report/json.js';
+import { ROW_KEYS } from '../lib/report/rows.js';
 import { saveReport } from '../lib/report/save.js';
 import { summarise } from '../lib/report/summary.js';
 import { displayWidth, renderTable, supportsColour } from '../lib/report/table.js';
@@ -207,12 +208,12 @@ describe('results.csv', () => {
 });
 
 describe('saving', () => {
-  it('writes three files and nothing else, over older ones', async () => {
+  it('writes four files and nothing else, over older ones', async () => {
     const report = fakeReport({ thin: 100 });
     const target = join(directory, 'new', 'run');
     await saveReport(target, { ...report, results: report.results.slice(0, 1) });
     const paths = await saveReport(target, report);
-    expect(readdirSync(target).sort()).toEqual(['report.html', 'results.csv', 'results.json']);
+    expect(readdirSync(target).sort()).toEqual(['report.html', 'results.csv', 'results.json', 'results.md']);
     expect(parseResults(readFileSync(paths.json, 'utf8')).results).toEqual(report.results);
     expect(readFileSync(paths.html, 'utf8')).toMatch(/^<!doctype html>/);
   });

@@ -4,21 +4,20 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadTorch, saveTorch } from '../lib/checkpoint/index.js';
+import { loadTorch, saveNpy, saveTorch } from '../lib/checkpoint/index.js';
 import * as data from '../lib/data/index.js';
+import { ImageSets } from '../lib/evaluation/execute/images.js';
+import type { DataReference } from '../lib/evaluation/manifest/types.js';
+import { type QuickstartResult, quickstart } from '../lib/evaluation/quickstart.js';
+import { type EvaluateRunsOptions, evaluateRuns, type Trained } from '../lib/evaluation/runs.js';
+import { setsAtHand, unknownSet } from '../lib/evaluation/unknownSets.js';
+import { dataSetNames } from '../lib/known/dataSets.js';
+import { lossNames, quickstartLosses } from '../lib/known/losses.js';
+import { unknownNames } from '../lib/known/unknownSets.js';
 import * as losses from '../lib/losses/index.js';
 import { parseResults, type ResultRow } from '../lib/report/index.js';
 import { type Tensor, torch } from '../lib/tensor/index.js';
-import {
-  defaultExperiment,
-  type Experiment,
-  evaluateExperiment,
-  makeModel,
-  trainExperiment,
-} from '../lib/training/experiment.js';
-import { datasetNames, lossNames, quickstartLosses, unknownNames } from '../lib/training/names.js';
-import { type QuickstartResult, quickstart } from '../lib/training/quickstart.js';
-import { setsAtHand, unknownSet } from '../lib/training/unknowns.js';
+import { defaultExperiment, type Experiment, makeModel, trainExperiment } from '../lib/training/experiment.js';
 
 let folder: string;
 beforeAll(() => {
@@ -34,26 +33,28 @@ const digits: Experiment = {
   seed: 3,
 };
 
+const evaluateRun = (trained: Trained, options?: EvaluateRunsOptions) => evaluateRuns([trained], options);
+
 describe('names', () => {
   it('are those that the rooms below know', () => {
     expect(lossNames).toEqual(losses.lossNames);
-    expect([...datasetNames].sort()).toEqual([...data.names].sort());
+    expect([...dataSetNames].sort()).toEqual([...data.names].sort());
   });
 });
 
-describe('trainExperiment and evaluateExperiment', () => {
+describe('trainExperiment and evaluateRuns', () => {
   const out = () => join(folder, 'run');
   beforeAll(async () => {
     await trainExperiment(digits, { out: out(), epochs: 12, batchSize: 32, device: 'cpu' });
   });
 
   it('rebuilds the network from the directory alone', async () => {
-    const evaluation = await evaluateExperiment(
+    const evaluation = await evaluateRun(
       { run: out(), checkpoint: 'last' },
       { ood: ['held-out', 'uniform-noise'], scores: ['es', 'mps'], device: 'cpu' },
     );
-    expect(evaluation.run).toEqual({ loss: 'isomax', model: 'convnet', seed: 3 });
-    expect(evaluation.id.name).toBe('digits');
+    for (const { loss, model, seed, id } of evaluation.results)
+      expect({ loss, model, seed, id }).toEqual({ loss: 'isomax', model: 'convnet', seed: 3, id: 'digits' });
     expect(evaluation.results.map(({ ood, score }) => `${ood} ${score}`)).toEqual([
       'held-out es',
       'held-out mps',
@@ -70,20 +71,20 @@ describe('trainExperiment and evaluateExperiment', () => {
 
   it('gives the same figures from the weights alone, when told what they are', async () => {
     const options = { ood: ['held-out', 'gaussian-noise'], device: 'cpu' } as const;
-    const fromRun = await evaluateExperiment({ run: out(), checkpoint: 'last' }, options);
+    const fromRun = await evaluateRun({ run: out(), checkpoint: 'last' }, options);
     const file = join(out(), 'checkpoints', 'last.pt');
-    const fromFile = await evaluateExperiment({ weights: file, experiment: digits }, options);
+    const fromFile = await evaluateRun({ weights: file, experiment: digits }, options);
     expect(fromFile.results).toEqual(fromRun.results.map((row) => ({ ...row, seed: null })));
     expect(fromRun.results).toHaveLength(6);
     // As PyTorch's users also save it.
     const wrapped = join(folder, 'wrapped.pth');
     await saveTorch(wrapped, { epoch: 12, state_dict: await loadTorch(file) });
-    const fromWrapped = await evaluateExperiment({ weights: wrapped, experiment: digits }, options);
+    const fromWrapped = await evaluateRun({ weights: wrapped, experiment: digits }, options);
     expect(fromWrapped.results).toEqual(fromFile.results);
   });
 
   it('takes the best weights when asked to', async () => {
-    const evaluation = await evaluateExperiment(
+    const evaluation = await evaluateRun(
       { run: out(), checkpoint: 'best' },
       { ood: ['uniform-noise'], scores: ['es'], device: 'cpu' },
     );
@@ -91,23 +92,23 @@ describe('trainExperiment and evaluateExperiment', () => {
   });
 
   it('says what is missing in a run', async () => {
-    await expect(evaluateExperiment({ run: join(folder, 'none'), checkpoint: 'last' })).rejects.toMatchObject({
+    await expect(evaluateRun({ run: join(folder, 'none'), checkpoint: 'last' })).rejects.toMatchObject({
       code: 'ERR_FILE',
     });
     const copy = join(folder, 'no-best');
     cpSync(out(), copy, { recursive: true });
     rmSync(join(copy, 'checkpoints', 'best.pt'));
-    await expect(evaluateExperiment({ run: copy, checkpoint: 'best' })).rejects.toMatchObject({
+    await expect(evaluateRun({ run: copy, checkpoint: 'best' })).rejects.toMatchObject({
       code: 'ERR_FILE',
       message: expect.stringMatching(/no checkpoint best\.pt.*validation/),
     });
     await expect(
-      evaluateExperiment({ weights: join(out(), 'checkpoints', 'last.pt'), experiment: { ...digits, classes: null } }),
+      evaluateRun({ weights: join(out(), 'checkpoints', 'last.pt'), experiment: { ...digits, classes: null } }),
     ).rejects.toMatchObject({ code: 'ERR_STATE_DICT' });
   });
 
   it('stops before the next batch on an abort', async () => {
-    const evaluation = evaluateExperiment({ run: out(), checkpoint: 'last' }, { signal: AbortSignal.abort() });
+    const evaluation = evaluateRun({ run: out(), checkpoint: 'last' }, { signal: AbortSignal.abort() });
     await expect(evaluation).rejects.toMatchObject({ code: 'ERR_ABORTED' });
   });
 });
@@ -122,7 +123,7 @@ describe('the relatives of IsoMax', () => {
       );
       expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss);
       const trained = { run: out, checkpoint: 'last' } as const;
-      const { results } = await evaluateExperiment(trained, { ood: ['uniform-noise'], device: 'cpu' });
+      const { results } = await evaluateRun(trained, { ood: ['uniform-noise'], device: 'cpu' });
       expect(results.map((row) => row.score)).toEqual(['mps', 'es', 'mds', ...(loss === 'dismax' ? ['mmles'] : [])]);
       expect(results[0]!.accuracy).toBeGreaterThan(0.8);
     }
@@ -166,27 +167,37 @@ describe('unknown sets', () => {
       labels: [0, 1, 0, 1, 0],
       name: 'colour',
     });
+    const file = join(folder, 'colour.npy');
+    await saveNpy(file, like.images);
+    const of: DataReference = {
+      name: 'colour',
+      source: { kind: 'npy', path: file, labels: null },
+      classes: null,
+      rows: null,
+    };
+    using sets = new ImageSets({ device: 'cpu' });
     for (const name of ['digits', 'uniform-noise', 'gaussian-noise', 'pixel-shuffled'] as const) {
-      const set = await unknownSet(name, { like, known: 'fashion-mnist' });
+      const from = unknownSet(name, { data: 'fashion-mnist', classes: null });
+      const set = await sets.get({ from, after: of, like: of, labelled: false });
       expect(set.shape, name).toEqual([3, 12, 12]);
       expect(set.size, name).toBe(name === 'digits' ? 1797 : 5);
     }
   });
 
   it('are never the known set, nor one that shows the same things', async () => {
-    const { test } = await data.digits();
-    await expect(unknownSet('digits', { like: test, known: 'digits' })).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
-    await expect(unknownSet('held-out', { like: test, known: 'digits' })).rejects.toMatchObject({
-      code: 'ERR_ARGUMENT',
-    });
-    await expect(unknownSet('cats' as 'digits', { like: test, known: 'digits' })).rejects.toMatchObject({
-      message: expect.stringContaining(unknownNames.join(', ')),
-    });
-    const forDigits = await setsAtHand('digits', true);
+    const known = { data: 'digits', classes: null } as const;
+    const refusal = (message: string) =>
+      expect.objectContaining({ code: 'ERR_ARGUMENT', message: expect.stringContaining(message) });
+    expect(() => unknownSet('digits', known)).toThrow(refusal('known data set'));
+    expect(() => unknownSet('held-out', known)).toThrow(refusal('held out'));
+    expect(() => unknownSet('cats' as 'digits', known)).toThrow(refusal(unknownNames.join(', ')));
+    const forDigits = await setsAtHand({ data: 'digits', classes: [0, 1] });
     expect(forDigits).toContain('held-out');
     expect(forDigits).not.toContain('digits');
     expect(forDigits).not.toContain('mnist');
-    expect(await setsAtHand('fashion-mnist', false)).toEqual(expect.arrayContaining(['digits', 'uniform-noise']));
+    expect(await setsAtHand({ data: 'fashion-mnist', classes: null })).toEqual(
+      expect.arrayContaining(['digits', 'uniform-noise']),
+    );
   });
 });
 

@@ -174,6 +174,47 @@ describe('fit', () => {
     expect(epochs.map(({ learningRate }) => learningRate)).toEqual([0.02, 0.01]);
   });
 
+  const byName: [string, training.Recipe['optimizer'], training.Recipe['schedule']][] = [
+    ['AdamW and one cycle', { name: 'adamw', lr: 0.01 }, { name: 'OneCycleLR', maxLr: 0.02 }],
+    [
+      'RMSprop and a cosine',
+      { name: 'RMSprop', lr: 0.003, momentum: 0.5 },
+      { name: 'CosineAnnealingLR', etaMin: 1e-4 },
+    ],
+    ['Adafactor and plateaus', { name: 'adafactor' }, { name: 'ReduceLROnPlateau', patience: 0, threshold: 100 }],
+    ['NAdam and a cycle', { name: 'NAdam' }, { name: 'cycliclr', baseLr: 1e-4, maxLr: 0.01, stepSizeUp: 3 }],
+  ];
+  it.each(byName)(
+    'trains by name with %s, captured or not and stopped or not to the same bits',
+    async (what, optimizer, schedule) => {
+      const recipe: training.Recipe = { name: 'mine', epochs: 3, batchSize: 32, optimizer, schedule };
+      const { lr: _, epochs: __, ...settings } = common();
+      const rates: number[][] = [];
+      const run = async (more: Partial<training.FitOptions>) => {
+        const model = makeNet();
+        const { epochs } = await training.fit({ ...settings, recipe, model, ...more });
+        rates.push(epochs.map(({ learningRate }) => learningRate));
+        return { end: bits(model), model };
+      };
+      const whole = await run({});
+      expect((await run({ capture: false })).end).toEqual(whole.end);
+      const out = join(folder, what.replaceAll(' ', '-'));
+      const controller = new AbortController();
+      const stopped = await run({ out, signal: controller.signal, onEpoch: () => controller.abort() });
+      const { stopped: wasStopped } = await training.fit({
+        ...settings,
+        recipe,
+        model: stopped.model,
+        out,
+        resume: true,
+      });
+      expect(wasStopped).toBe(false);
+      expect(bits(stopped.model)).toEqual(whole.end);
+      expect(new Set(rates[0]).size).toBeGreaterThan(1);
+      expect(rates[1]).toEqual(rates[0]);
+    },
+  );
+
   it.each([true, false])(
     'says at which step the loss was no longer finite (captured: %s), saves nothing',
     async (capture) => {

@@ -64,7 +64,7 @@ describe('recipes', () => {
   it.each<[unknown, RegExp]>([
     ['papers', /isomax-paper, quickstart.*"papers"/],
     [undefined, /undefined/],
-    [{ ...recipes.quickstart, optimizer: { name: 'adam' } }, /'sgd'.*"adam"/],
+    [{ ...recipes.quickstart, optimizer: { name: 'adamm' } }, /SGD.*"adamm"/],
     [{ ...recipes.quickstart, schedule: { name: 'linear' } }, /multistep, cosine, constant.*"linear"/],
   ])('refuses %o as a recipe', (recipe, message) => {
     const refusal = expect.objectContaining({

@@ -123,6 +123,18 @@ describe('the lock', () => {
     expect(run.path).toBe(out);
   });
 
+  it.each([0, -1, 1.5])('of process %s, which none has, is stale', (pid) => {
+    ownedBy({ pid, host: hostname(), since: 'never' });
+    using run = RunDirectory.create(out);
+    expect(JSON.parse(readFileSync(lockFile(), 'utf8')).pid).toBe(process.pid);
+    expect(run.path).toBe(out);
+  });
+
+  it('shows no control characters of its owner', () => {
+    ownedBy({ pid: 1, host: 'a\u001b[31mred\u202e', since: 'now' });
+    expect(() => RunDirectory.create(out)).toThrow(refused(/on a�\[31mred� \(since/));
+  });
+
   it('is not taken over from another machine, whose processes cannot be seen', () => {
     ownedBy({ pid: 1, host: `not-${hostname()}`, since: 'yesterday' });
     expect(() => RunDirectory.create(out)).toThrow(refused(/delete .*run\.lock/));

@@ -77,4 +77,17 @@ describe('convert', () => {
       expect(again.stderr).toMatch(/ERR_FILE: out\.safetensors exists already.*--overwrite/);
       expect(readFileSync(join(folder, 'out.safetensors')).equals(before)).toBe(true);
     }));
+
+  it('takes the weights, wherever they are, and says where', () =>
+    withFolder(async (folder) => {
+      const net = { 'module.w': torch.ones([2]), 'module.b': torch.zeros([1]) };
+      await saveTorch(join(folder, 'in.ckpt'), { state_dict: net, epoch: 3, ema: { 'module.w': torch.ones([2]) } });
+      const done = await isotorch(['convert', 'in.ckpt', 'out.safetensors', '--weights'], { cwd: folder });
+      expect(done).toEqual({
+        code: 0,
+        stdout: 'out.safetensors: safetensors, 2 tensors, 12 B\n',
+        stderr: 'Took the weights at state_dict, without module. in front\nLeft out: ema (state dict of 1)\n',
+      });
+      expect([...(await loadSafetensors(join(folder, 'out.safetensors'))).keys()].sort()).toEqual(['b', 'w']);
+    }));
 });

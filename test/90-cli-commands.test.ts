@@ -148,6 +148,8 @@ describe('data and doctor', () => {
       'mnist',
       'kmnist',
       'notmnist',
+      'cifar10',
+      'cifar100',
       'digits',
     ]);
     expect(sets.at(-1).bytes).toBeGreaterThan(50_000);

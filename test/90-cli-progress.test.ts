@@ -117,10 +117,9 @@ describe('ProgressPrinter', () => {
 
   it('tells which set an evaluation is at', () => {
     const { asStream, text } = stream(true);
-    new ProgressPrinter({ stream: asStream }).evaluation(
-      { dataset: 'kmnist', done: 5, total: 10, overallDone: 25, overallTotal: 100 },
-      'SoftMax',
-    );
-    expect(text()).toBe('\r\x1b[2KSoftMax  evaluating 25.0 %  kmnist');
+    const job: Job = { kind: 'train', id: 'extract/a-s0/kmnist', network: 'a-s0', needs: [], usesModel: true };
+    const images = { done: 25, total: 100 };
+    new ProgressPrinter({ stream: asStream }).manifest({ job, done: 4, total: 20, images, training: null }, 'SoftMax');
+    expect(text()).toBe('\r\x1b[2KSoftMax  5/20  extract/a-s0/kmnist  25.0 %');
   });
 });

@@ -33,8 +33,42 @@ it('the captured step learns', () => {
   expect(lines[4]).toMatch(/^4 0\.0[1-9]/);
 });
 
+it("the tensors' example reads and writes by index", () => {
+  expect(
+    output('docs/tensors.md')
+      .trim()
+      .split('\n')
+      .map((line) => line.trim()),
+  ).toEqual([
+    '[ [ 4, 6 ], [ 8, 10 ] ]',
+    '[ 2, 3, 1 ]',
+    '[ 21, 22, 23 ]',
+    '[ [ 8, 9, 10, 11 ], [ 12, 13, 14, 15 ] ]',
+    '0',
+    '29',
+    '[ 1, 1, -1, -2 ]',
+  ]);
+});
+
+it('tensors print as the document shows', () => {
+  expect(output('docs/printing.md')).toBe(/```text\n([\s\S]*?)```/.exec(textOf('docs/printing.md'))![1]!);
+});
+
+it('sequences of two lengths, a causal decoder, and a gradient of one’s own', () => {
+  expect(output('docs/sequences.md').trim().split('\n')).toEqual([
+    '[ 2, 5, 16 ] [ 3, 5 ] [ 4, 2, 8 ]',
+    '[ 2, 6, 16 ]',
+    "[ '1.0', '0.1' ]",
+  ]);
+});
+
 it("the losses' example begins at ln 10", () => {
   expect(output('docs/losses.md')).toMatch(/^0 2\.303\n/);
+});
+
+it("the networks' example prints as PyTorch prints it", () => {
+  const [, printed] = /```\n(Sequential[\s\S]*?)```/.exec(textOf('docs/nn.md'))!;
+  expect(output('docs/nn.md')).toBe(printed);
 });
 
 it("the detectors' example is saved, and scores the same when it is loaded", () =>

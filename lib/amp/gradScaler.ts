@@ -3,7 +3,9 @@
 // and the scale halved. Scale and findings stay on the device: no step waits for a number.
 
 import { expected, IsotorchError } from '../errors.js';
-import { amount, field, type Optimizer } from '../optim/index.js';
+import { field } from '../fields.js';
+import { inRange } from '../known/optimSettings.js';
+import type { Optimizer } from '../optim/index.js';
 import { capture, type Device, Tensor, tidy, torch } from '../tensor/index.js';
 
 export interface GradScalerOptions {
@@ -63,15 +65,15 @@ export class GradScaler {
     const { growthInterval = 2000, enabled = true } = options;
     this.enabled = enabled;
     this.#device = enabled ? device : 'cpu';
-    if (!(amount(growthFactor, 'growthFactor') > 1)) throw expected('a number above 1', 'growthFactor', growthFactor);
-    if (!(amount(backoffFactor, 'backoffFactor') < 1))
+    if (!(inRange(growthFactor, 'growthFactor') > 1)) throw expected('a number above 1', 'growthFactor', growthFactor);
+    if (!(inRange(backoffFactor, 'backoffFactor') < 1))
       throw expected('a number below 1', 'backoffFactor', backoffFactor);
     if (!Number.isSafeInteger(growthInterval) || growthInterval < 1)
       throw expected('a positive integer', 'growthInterval', growthInterval);
     this.#growthFactor = growthFactor;
     this.#backoffFactor = backoffFactor;
     this.#growthInterval = growthInterval;
-    this.#scale = torch.full([], amount(initScale, 'initScale'), { dtype: 'float32', device: this.#device }).keep();
+    this.#scale = torch.full([], inRange(initScale, 'initScale'), { dtype: 'float32', device: this.#device }).keep();
     this.#growthTracker = torch.zeros([], { dtype: 'int32', device: this.#device }).keep();
   }
 

@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { expected, IsotorchError } from '../errors.js';
+import { IsotorchError } from '../errors.js';
 import type { Snapshot } from '../tensor/snapshot.js';
-import { fileError } from './source.js';
+import { fileError, type PathInput, pathOf } from './source.js';
 
 /** Takes bytes in order. They may be reused by the caller once the promise is fulfilled. */
 export interface ByteSink {
@@ -24,13 +24,13 @@ export async function writeBytes(sink: ByteSink, bytes: Snapshot): Promise<void>
 }
 
 /**
- * Calls `produce` with a sink; when it is done, `path` holds what it wrote. If it throws, or this process dies at any
- * moment, `path` is what it was before. A symbolic link is followed; an existing file keeps its mode.
+ * Calls `produce` with a sink; when it is done, the path holds what it wrote. If it throws, or this process dies at any
+ * moment, it is what it was before. A symbolic link is followed; an existing file keeps its mode.
  *
- * @throws ERR_FILE if the folder is missing, not writable or full, or `path` is not a regular file.
+ * @throws ERR_FILE if the folder is missing, not writable or full, or the path is not a regular file.
  */
-export async function writeFileAtomically(path: string, produce: (sink: ByteSink) => Promise<void>): Promise<void> {
-  if (typeof path !== 'string' || path === '') throw expected('a path', 'path', path);
+export async function writeFileAtomically(where: PathInput, produce: (sink: ByteSink) => Promise<void>): Promise<void> {
+  const path = pathOf(where, 'path');
   const { target, mode } = await destination(path);
   const folder = dirname(target);
   const temporary = join(folder, `.${basename(target).slice(0, 40)}.${randomBytes(6).toString('hex')}.tmp`);

@@ -8,13 +8,17 @@ import { type DType, dtypes, isFloating } from '../tensor/dtype.js';
 import { Tensor, tidy } from '../tensor/index.js';
 import { itemSize, type SavedDType } from './dtypes.js';
 import { type CheckpointFormat, formatOf } from './formats.js';
+import { filesOf, loadAny } from './loadAny.js';
 import { mapTensors, tensorsIn } from './mapTensors.js';
-import { OrderedDict } from './pickle/values.js';
-import { loadSafetensors, SafetensorsDict } from './safetensors/reader.js';
+import { ForeignObject } from './pickle/foreign.js';
+import { isTensorRef, OrderedDict } from './pickle/values.js';
+import { loadSafetensors } from './safetensors/load.js';
+import { SafetensorsDict } from './safetensors/reader.js';
 import { sharedPairs } from './safetensors/shared.js';
 import { saveSafetensors } from './safetensors/writer.js';
-import { openSource } from './source.js';
-import { loadTorch, saveTorch } from './torchFile.js';
+import { openSource, type PathInput, pathOf } from './source.js';
+import { saveTorch, TorchFile } from './torchFile.js';
+import { weights } from './weights.js';
 
 export interface ConvertOptions {
   /** Converts floating-point tensors, at any depth; others stay. */
@@ -23,8 +27,10 @@ export interface ConvertOptions {
   key?: readonly string[];
   /** Keys that begin with the first text begin with the second instead; the first pair that fits counts. */
   rename?: readonly (readonly [from: string, to: string])[];
-  /** Leave out what safetensors can't hold, and report it, instead of failing. Default false. */
+  /** Leave out what the new file can't hold, and report it, instead of failing. Default false. */
   tensorsOnly?: boolean;
+  /** Take the weights, wherever they are in the file (see `weights`), and nothing else. Default false. */
+  weights?: boolean;
   /** Replace an existing file. Default false. */
   overwrite?: boolean;
 }
@@ -36,6 +42,8 @@ export interface Conversion {
   readonly nbytes: number;
   /** What the new file doesn't hold, in words. */
   readonly leftOut: readonly string[];
+  /** With `weights`, where they were found, and what was removed from the front of all keys. */
+  readonly taken?: { readonly from: string; readonly prefix: string };
   /** Tensors that shared memory and are now apart. */
   readonly copied: readonly (readonly [string, string])[];
 }
@@ -51,34 +59,61 @@ const torchEndings = ['.pt', '.pth', '.th', '.ckpt', '.bin'];
  * @example await convertCheckpoint('model.pth', 'model.safetensors', { key: ['state_dict'], rename: [['module.', '']] });
  */
 export async function convertCheckpoint(
-  input: string,
-  output: string,
-  { dtype, key = [], rename = [], tensorsOnly = false, overwrite = false }: ConvertOptions = {},
+  input: PathInput,
+  output: PathInput,
+  options: ConvertOptions = {},
 ): Promise<Conversion> {
-  const to = formatFor(output);
+  const { dtype, rename = [], tensorsOnly = false, overwrite = false } = options;
+  const path = pathOf(output, 'output', `a name that ends in .safetensors or ${torchEndings.join(', ')}`);
+  const to = formatFor(path);
   if (dtype !== undefined && !isFloating(dtype))
     throw expected(`one of ${dtypes.filter(isFloating).join(', ')}`, 'dtype', dtype, 'ERR_DTYPE');
-  if (!overwrite && (await stat(output).catch(() => undefined)))
+  if (!overwrite && (await stat(path).catch(() => undefined)))
     throw new IsotorchError(
       'ERR_FILE',
-      `${output} exists already. Choose another name, or replace it with { overwrite: true } (--overwrite)`,
+      `${path} exists already. Choose another name, or replace it with { overwrite: true } (--overwrite)`,
     );
-  const source = await openSource(input);
-  const from = await formatOf(source).finally(() => source.close());
-  // A torch file is read, which verifies its checksums; safetensors have none.
-  const loaded = from === 'torch' ? await loadTorch(input) : await loadSafetensors(input, { mmap: true });
+  const { from, loaded, ...rest } = await read(input, options);
   const tensors = tensorsIn(loaded);
   try {
-    let object = renamed(within(loaded, key), rename);
+    let object = renamed(loaded, rename);
     if (dtype) object = mapTensors(object, caster(dtype, tensors));
-    if (to === 'safetensors') return { from, to, ...(await writeSafetensors(output, object, tensorsOnly)) };
-    await saveTorch(output, object);
-    const kept = tensorsIn(object);
-    const report = { from, to, tensors: kept.size, nbytes: bytesIn(kept) };
-    const texts = loaded instanceof SafetensorsDict ? [...loaded.metadata] : [];
-    return { ...report, leftOut: texts.map(([name, text]) => `the metadata ${name} = ${text}`), copied: [] };
+    const written =
+      to === 'safetensors'
+        ? await writeSafetensors(path, object, tensorsOnly)
+        : await writeTorch(path, object, tensorsOnly);
+    return { from, to, ...written, ...rest, leftOut: [...written.leftOut, ...(rest.leftOut ?? [])] };
   } finally {
     for (const tensor of tensors) tensor.dispose();
+  }
+}
+
+interface Read extends Pick<Conversion, 'from' | 'taken'> {
+  loaded: unknown;
+  leftOut?: readonly string[];
+}
+
+/** What is to be converted: what is not asked for is not read, whatever it is. */
+async function read(input: PathInput, { key = [], weights: wanted = false }: ConvertOptions): Promise<Read> {
+  if (wanted) {
+    const found = await weights(input, key.length > 0 ? { from: key.join('.') } : {});
+    const others = found.others.map((other) => `${other.from || 'the whole'} (${other.kind} of ${other.tensors})`);
+    const { state, from, prefix } = found;
+    return { from: 'torch', loaded: state, taken: { from, prefix }, leftOut: [...found.leftOut, ...others] };
+  }
+  if ((await filesOf(input)) !== 'one') {
+    const loaded = await loadAny(input);
+    return { from: loaded instanceof SafetensorsDict ? 'safetensors' : 'torch', loaded: within(loaded, key) };
+  }
+  const source = await openSource(input);
+  try {
+    const from = await formatOf(source);
+    // safetensors have no checksums that reading would verify.
+    if (from === 'safetensors') return { from, loaded: within(await loadSafetensors(input, { mmap: true }), key) };
+    using file = await TorchFile.open(source, { foreign: 'keep' });
+    return { from, loaded: await file.load(within(file.object, key)) };
+  } finally {
+    await source.close();
   }
 }
 
@@ -96,7 +131,8 @@ const quoted = (names: Iterable<unknown>, most = 8): string => {
 function within(object: unknown, path: readonly string[]): unknown {
   let at = object;
   for (const key of path) {
-    if (!types.isMap(at)) throw expected(`a dict around the key ${JSON.stringify(key)}`, 'the file', at);
+    if (!types.isMap(at))
+      throw expected(`a dict around the key ${JSON.stringify(key)}`, 'the file', isTensorRef(at) ? 'a tensor' : at);
     if (!at.has(key))
       throw new IsotorchError('ERR_ARGUMENT', `There is no key ${JSON.stringify(key)} but: ${quoted(at.keys())}`);
     at = at.get(key);
@@ -153,6 +189,46 @@ function bytesIn(tensors: Iterable<Tensor>): number {
   return sum;
 }
 
+async function writeTorch(output: string, object: unknown, tensorsOnly: boolean) {
+  const leftOut = object instanceof SafetensorsDict ? textsOf(object) : [];
+  if (object instanceof ForeignObject)
+    throw new IsotorchError('ERR_ARGUMENT', `${object.name} is an object of Python code. ${choices}`);
+  if (types.isMap(object)) {
+    const foreign = [...object].flatMap(([key, value]) => {
+      const found = foreignIn(value);
+      return found ? [[key, `${String(key)} (unknown: ${found.name})`] as const] : [];
+    });
+    const words = foreign.map(([, word]) => word);
+    if (foreign.length > 0 && !tensorsOnly)
+      throw new IsotorchError('ERR_ARGUMENT', `There are objects of Python code: ${quoted(words)}. ${choices}`);
+    for (const [key] of foreign) object.delete(key);
+    leftOut.push(...words);
+  }
+  await saveTorch(output, object);
+  const kept = tensorsIn(object);
+  return { tensors: kept.size, nbytes: bytesIn(kept), leftOut, copied: [] };
+}
+
+const choices =
+  'Choose a dict beside them with { key } (--key), take the weights alone with { weights: true } (--weights), or leave them out with { tensorsOnly: true } (--tensors-only)';
+
+const textsOf = ({ metadata }: SafetensorsDict): string[] =>
+  [...metadata].map(([name, text]) => `the metadata ${name} = ${text}`);
+
+/** The first object of an unknown class in it, at any depth. */
+function foreignIn(value: unknown, seen = new Set<unknown>()): ForeignObject | undefined {
+  if (value instanceof ForeignObject) return value;
+  if (typeof value !== 'object' || value === null || seen.has(value)) return undefined;
+  seen.add(value);
+  const inside = types.isMap(value) ? [...value.keys(), ...value.values()] : types.isSet(value) ? [...value] : value;
+  if (!Array.isArray(inside)) return undefined;
+  for (const item of inside) {
+    const found = foreignIn(item, seen);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 async function writeSafetensors(output: string, object: unknown, tensorsOnly: boolean) {
   if (!types.isMap(object)) throw expected('a dict of tensors', 'what a safetensors file is to hold', object);
   const tensors = new SafetensorsDict();
@@ -188,4 +264,10 @@ async function writeSafetensors(output: string, object: unknown, tensorsOnly: bo
 }
 
 const what = (value: unknown): string =>
-  types.isMap(value) ? `dict of ${value.size}` : value instanceof Tensor ? 'a tensor' : describe(value);
+  value instanceof ForeignObject
+    ? `unknown: ${value.name}`
+    : types.isMap(value)
+      ? `dict of ${value.size}`
+      : value instanceof Tensor
+        ? 'a tensor'
+        : describe(value);

@@ -17,6 +17,9 @@ export const storageClasses = {
   bool: 'BoolStorage',
   complex128: 'ComplexDoubleStorage',
   complex64: 'ComplexFloatStorage',
+  qint8: 'QInt8Storage',
+  quint8: 'QUInt8Storage',
+  qint32: 'QInt32Storage',
 } as const satisfies Partial<Record<DType, string>>;
 
 /** Dtypes that files keep in an UntypedStorage. */
@@ -47,6 +50,9 @@ const itemSizes: Record<SavedDType, number> = {
   bool: 1,
   complex128: 16,
   complex64: 8,
+  qint8: 1,
+  quint8: 1,
+  qint32: 4,
   uint16: 2,
   uint32: 4,
   uint64: 8,
@@ -67,6 +73,17 @@ export const savedDTypes = Object.keys(itemSizes) as SavedDType[];
 
 /** Bytes of one element. */
 export const itemSize = (dtype: SavedDType): number => itemSizes[dtype];
+
+/** What quantised numbers are in memory. */
+const quantized = { qint8: 'int8', quint8: 'uint8', qint32: 'int32' } as const satisfies Partial<
+  Record<SavedDType, SavedDType>
+>;
+
+export type QuantizedDType = keyof typeof quantized;
+export const isQuantized = (dtype: SavedDType): dtype is QuantizedDType => Object.hasOwn(quantized, dtype);
+
+/** The dtype whose numbers lie in memory: `int8` for `qint8`, all others themselves. */
+export const memoryDType = (dtype: SavedDType): SavedDType => (isQuantized(dtype) ? quantized[dtype] : dtype);
 
 /** Turns big-endian elements into little-endian ones, in place. Complex numbers are two numbers, each swapped. */
 export function swapBytes(bytes: Uint8Array, dtype: SavedDType): void {

@@ -10,13 +10,23 @@ export {
   inspectCheckpoint,
 } from './inspectCheckpoint.js';
 export { type FormatTreeOptions, formatTorchTree } from './inspectText.js';
+export { loadTorch } from './loadTorch.js';
 export { type LoadNumpyOptions, loadNpy, saveNpy } from './numpy/npy.js';
 export { type LoadNpzOptions, loadNpz, saveNpz } from './numpy/npz.js';
-export { Complex, OrderedDict, TorchDevice, TorchDType, TorchLayout, TorchSize } from './pickle/values.js';
+export { ForeignObject } from './pickle/foreign.js';
+export {
+  Complex,
+  OrderedDict,
+  QuantizationScheme,
+  TorchDevice,
+  TorchDType,
+  TorchLayout,
+  TorchSize,
+} from './pickle/values.js';
+export { loadSafetensors } from './safetensors/load.js';
 export {
   type LoadSafetensorsOptions,
   type LoadTensorOptions,
-  loadSafetensors,
   type OpenSafetensorsOptions,
   openSafetensors,
   SafetensorsDict,
@@ -24,4 +34,6 @@ export {
   type SafetensorsInfo,
 } from './safetensors/reader.js';
 export { type SaveSafetensorsOptions, saveSafetensors } from './safetensors/writer.js';
-export { type LoadTorchOptions, loadTorch, saveTorch } from './torchFile.js';
+export type { FileInput, PathInput } from './source.js';
+export { type LoadTorchOptions, saveTorch } from './torchFile.js';
+export { type Weights, type WeightsOptions, type WeightsPlace, weights } from './weights.js';

@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import type { Layout } from '../tensor/dtype.js';
 import { openContainer } from './containers/open.js';
 import { itemSize, type SavedDType } from './dtypes.js';
+import { ForeignObject, plainValueOf } from './pickle/foreign.js';
 import { PickleGlobal } from './pickle/globals.js';
 import { NumpyDType } from './pickle/numpy.js';
 import {
@@ -13,18 +14,20 @@ import {
   isTensorRef,
   isTuple,
   MetaRef,
-  Opaque,
+  NestedRef,
   OrderedDict,
+  partsOf,
+  QuantizationScheme,
   SparseRef,
   StorageRef,
   StorageView,
-  TensorRef,
   TorchDevice,
   TorchDType,
   TorchLayout,
   TorchSize,
 } from './pickle/values.js';
-import { openSource } from './source.js';
+import { type FileInput, openSource } from './source.js';
+import { inTurns, stepsPerTurn } from './turns.js';
 
 /** The file itself. */
 export interface FileNode {
@@ -37,7 +40,7 @@ export interface FileNode {
   storages: number;
   /** Of all storages together, each counted once. */
   storageBytes: number;
-  /** Classes and functions for which loadTorch refuses the file, by name. */
+  /** Classes and functions for which loadTorch refuses the file unless told otherwise, by name. */
   unknown: string[];
   root: TorchNode;
 }
@@ -58,6 +61,10 @@ export interface TensorNode {
   requiresGrad: boolean;
   conjugated?: true;
   negated?: true;
+  /** Of a quantised tensor: its one scale and zero point, or the dimension each index of which has its own. */
+  quantized?: { scale: number; zeroPoint: number } | { axis: number };
+  /** Of a nested tensor, whose tensors each have a shape of their own: their number. */
+  nested?: number;
 }
 
 export interface StorageNode {
@@ -86,7 +93,7 @@ export type TorchNode = { id?: number } & (
   /** The first 1,000 characters, and how many there are. */
   | { kind: 'str'; value: string; length: number }
   | { kind: 'bytes'; length: number }
-  | { kind: 'dtype' | 'device' | 'layout'; value: string }
+  | { kind: 'dtype' | 'device' | 'layout' | 'scheme'; value: string }
   | { kind: 'size'; value: number[] }
   | { kind: 'list' | 'tuple' | 'set'; items: TorchNode[] }
   | { kind: 'dict' | 'OrderedDict'; entries: { key: TorchNode; value: TorchNode }[]; metadata?: TorchNode }
@@ -119,12 +126,12 @@ const longestText = 1000;
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is no such file, damaged, or made to exhaust memory.
  * @example console.log(formatTorchTree(await inspectTorch('unknown.pth')));
  */
-export async function inspectTorch(file: string | Uint8Array): Promise<TorchNode & FileNode> {
+export async function inspectTorch(file: FileInput): Promise<TorchNode & FileNode> {
   const source = await openSource(file);
   try {
     const container = await openContainer(source, true);
     const tree = new Tree();
-    const root = tree.node(await container.object({ opaque: true }));
+    const root = await inTurns(tree.node(await container.object()));
     return {
       kind: 'file',
       name: source.name,
@@ -156,8 +163,9 @@ class Tree {
     };
   }
 
-  node(value: unknown, depth = 0): TorchNode {
+  *node(value: unknown, depth = 0): Generator<void, TorchNode> {
     this.nodes += 1;
+    if (this.nodes % stepsPerTurn === 0) yield;
     if (this.nodes > mostNodes) return { kind: 'cut', why: `more than ${mostNodes} values` };
     if (depth > deepest) return { kind: 'cut', why: `nested more than ${deepest} deep` };
     if (typeof value !== 'object' || value === null) return plainNode(value);
@@ -166,82 +174,109 @@ class Tree {
       known.id ??= ++this.lastId;
       return { kind: 'same', id: known.id };
     }
+    const leaf = this.leafNode(value);
+    if (leaf) {
+      if (!isSingleton(value)) this.seen.set(value, leaf);
+      return leaf;
+    }
+    if (value instanceof ForeignObject) {
+      const plain = plainValueOf(value);
+      if (plain) return yield* this.node(plain.value, depth + 1);
+      if (value.args === undefined) {
+        this.unknown.add(value.name);
+        return { kind: 'global', name: value.name };
+      }
+    }
     // Known before what is in it, which may hold it again.
     const made = { kind: 'none' } as TorchNode;
-    if (!isSingleton(value)) this.seen.set(value, made);
-    return Object.assign(made, this.objectNode(value, depth + 1));
+    this.seen.set(value, made);
+    return Object.assign(made, yield* this.container(value, depth + 1));
   }
 
-  private objectNode(value: object, depth: number): TorchNode {
+  /** What holds nothing else. */
+  private leafNode(value: object): TorchNode | undefined {
     if (isTensorRef(value)) return this.tensorNode(value);
     if (value instanceof StorageRef) return this.storageNode(value);
     if (value instanceof StorageView) return this.storageNode(value.root);
-    if (value instanceof Opaque) return this.opaqueNode(value, depth);
     if (value instanceof PickleGlobal) return { kind: 'global', name: value.name };
     if (value instanceof TorchSize) return { kind: 'size', value: [...value] };
-    if (Array.isArray(value)) return { kind: isTuple(value) ? 'tuple' : 'list', items: this.items(value, depth) };
-    if (types.isSet(value)) return { kind: 'set', items: this.items([...value], depth) };
+    if (isTuple(value) && value.length === 0) return { kind: 'tuple', items: [] };
     if (types.isUint8Array(value)) return { kind: 'bytes', length: value.length };
     if (value instanceof Complex) return { kind: 'complex', re: String(value.re), im: String(value.im) };
     if (value instanceof TorchDType) return { kind: 'dtype', value: value.name };
     if (value instanceof NumpyDType) return { kind: 'dtype', value: value.dtype };
     if (value instanceof TorchDevice) return { kind: 'device', value: String(value) };
     if (value instanceof TorchLayout) return { kind: 'layout', value: value.name };
+    return value instanceof QuantizationScheme ? { kind: 'scheme', value: value.name } : undefined;
+  }
+
+  private *container(value: object, depth: number): Generator<void, TorchNode> {
+    if (value instanceof ForeignObject) return yield* this.foreignNode(value, depth);
+    if (Array.isArray(value))
+      return { kind: isTuple(value) ? 'tuple' : 'list', items: yield* this.items(value, depth) };
+    if (types.isSet(value)) return { kind: 'set', items: yield* this.items([...value], depth) };
     const map = value as Map<unknown, unknown>;
-    const entries = this.entries([...map], depth);
+    const entries = yield* this.entries(map, depth);
     if (!(map instanceof OrderedDict)) return { kind: 'dict', entries };
-    const metadata = map._metadata === undefined ? {} : { metadata: this.node(map._metadata, depth) };
+    const metadata = map._metadata === undefined ? {} : { metadata: yield* this.node(map._metadata, depth) };
     return { kind: 'OrderedDict', entries, ...metadata };
   }
 
-  private items(values: readonly unknown[], depth: number): TorchNode[] {
+  private *items(values: readonly unknown[], depth: number): Generator<void, TorchNode[]> {
     const items: TorchNode[] = [];
     for (const value of values) {
-      const item = this.node(value, depth);
+      const item = yield* this.node(value, depth);
       items.push(item);
       if (item.kind === 'cut' && this.nodes > mostNodes) break;
     }
     return items;
   }
 
-  private entries(pairs: readonly (readonly [unknown, unknown])[], depth: number) {
+  private *entries(pairs: Iterable<readonly [unknown, unknown]>, depth: number) {
     const entries: { key: TorchNode; value: TorchNode }[] = [];
     for (const [key, value] of pairs) {
-      entries.push({ key: this.node(key, depth), value: this.node(value, depth) });
+      entries.push({ key: yield* this.node(key, depth), value: yield* this.node(value, depth) });
       if (this.nodes > mostNodes) break;
     }
     return entries;
   }
 
-  private opaqueNode({ name, args, problem, state, items, entries }: Opaque, depth: number): TorchNode {
+  private *foreignNode(object: ForeignObject, depth: number): Generator<void, TorchNode> {
+    const { name, args = [], problem, state, items, entries } = object;
     if (name !== 'persistent id') this.unknown.add(name);
-    if (args === undefined) return { kind: 'global', name };
     return {
       kind: 'opaque',
       name,
       ...(problem === undefined ? {} : { problem }),
-      args: this.items(args, depth),
-      ...(state === undefined ? {} : { state: this.node(state, depth) }),
-      ...(items.length === 0 ? {} : { items: this.items(items, depth) }),
-      ...(entries.length === 0 ? {} : { entries: this.entries(entries, depth) }),
+      args: yield* this.items(args, depth),
+      ...(state === undefined ? {} : { state: yield* this.node(state, depth) }),
+      ...(items === undefined ? {} : { items: yield* this.items(items, depth) }),
+      ...(entries === undefined ? {} : { entries: yield* this.entries(entries, depth) }),
     };
   }
 
   private tensorNode(ref: AnyTensorRef): TorchNode {
     this.tensors += 1;
-    const parts = ref instanceof TensorRef ? [ref] : ref instanceof SparseRef ? [...ref.indices, ref.values] : [];
+    const parts = partsOf(ref);
     const storages = [...new Set(parts.map((part) => part.storage))].filter((storage) => storage.inline === undefined);
     const nodes = storages.map((storage) => this.storageNode(storage));
     for (const node of nodes) node.tensors += 1;
     const { parameter, requiresGrad } = ref.traits;
-    const common = { kind: 'tensor', shape: ref.size, storages: nodes, parameter, requiresGrad } as const;
+    const common = { kind: 'tensor', storages: nodes, parameter, requiresGrad } as const;
+    if (ref instanceof NestedRef) {
+      const { buffer, offsets } = ref;
+      const bytes = bytesOf(buffer.size, buffer.dtype);
+      const [nested = 0] = offsets.size;
+      return { ...common, shape: buffer.size, dtype: buffer.dtype, layout: 'strided', bytes, nested };
+    }
+    const { size: shape } = ref;
     if (ref instanceof SparseRef) {
       const bytes = parts.reduce((sum, part) => sum + bytesOf(part.size, part.dtype), 0);
-      return { ...common, dtype: ref.values.dtype, layout: ref.layout, bytes };
+      return { ...common, shape, dtype: ref.values.dtype, layout: ref.layout, bytes };
     }
-    const window = { layout: 'strided', stride: ref.stride } as const;
+    const window = { shape, layout: 'strided', stride: ref.stride } as const;
     if (ref instanceof MetaRef) return { ...common, ...window, dtype: ref.dtype, bytes: 0 };
-    const { conjugated, negated, cast = ref.dtype } = ref.traits;
+    const { conjugated, negated, cast = ref.dtype, quantizer } = ref.traits;
     return {
       ...common,
       ...window,
@@ -250,6 +285,7 @@ class Tree {
       bytes: bytesOf(ref.size, ref.dtype),
       ...(conjugated ? { conjugated: true as const } : {}),
       ...(negated ? { negated: true as const } : {}),
+      ...(quantizer && { quantized: 'axis' in quantizer ? { axis: quantizer.axis } : quantizer }),
     };
   }
 

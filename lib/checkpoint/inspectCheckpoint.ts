@@ -1,9 +1,9 @@
 // What a checkpoint holds, as a tree that can be printed: dtypes, shapes and sizes of tensors, other values in a few words.
 
 import { bytesInWords } from '../sizes.js';
-import { archiveKind, type CheckpointFormat, formatOf } from './formats.js';
+import { type CheckpointFormat, formatOf, kindOf } from './formats.js';
 import { openSafetensors } from './safetensors/reader.js';
-import { type ByteSource, openSource } from './source.js';
+import { type FileInput, openSource } from './source.js';
 import { inspectTorchTree } from './torchTree.js';
 import { ZipReader } from './zip/reader.js';
 
@@ -52,26 +52,18 @@ export interface CheckpointInspection {
  * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, which is named, or damaged.
  * @example (await inspectCheckpoint('model.safetensors')).nbytes;
  */
-export async function inspectCheckpoint(file: string | Uint8Array): Promise<CheckpointInspection> {
+export async function inspectCheckpoint(file: FileInput): Promise<CheckpointInspection> {
   const source = await openSource(file);
   try {
-    const archive = await archiveOf(source);
-    if (archive?.kind === 'package') return inspectPackage(archive.zip);
-    const format = archive?.kind === 'script' ? 'torchscript' : await formatOf(source);
+    const kind = await kindOf(source);
+    if (kind === 'package' || kind === 'exported') return inspectPackage(await ZipReader.open(source));
+    const format = kind === 'script' ? 'torchscript' : await formatOf(source);
     const { metadata, tree, nbytes } =
       format === 'safetensors' ? await inspectSafetensors(file) : { metadata: {}, ...(await inspectTorchTree(file)) };
     return { format, metadata, ...count(tree), nbytes, tree };
   } finally {
     await source.close();
   }
-}
-
-/** Undefined if it is no zip archive. */
-async function archiveOf(source: ByteSource) {
-  const head = await source.read(0, Math.min(4, source.size));
-  if (Buffer.from(head).toString('latin1') !== 'PK\x03\x04') return undefined;
-  const zip = await ZipReader.open(source);
-  return { zip, kind: archiveKind([...zip.entries.keys()]) };
 }
 
 function inspectPackage({ entries }: ZipReader): CheckpointInspection {
@@ -83,7 +75,7 @@ function inspectPackage({ entries }: ZipReader): CheckpointInspection {
   return { format: 'package', metadata: {}, tensors: 0, elements: 0, nbytes, tree };
 }
 
-async function inspectSafetensors(file: string | Uint8Array) {
+async function inspectSafetensors(file: FileInput) {
   await using opened = await openSafetensors(file);
   const entries = opened.keys.map((key) => [key, { type: 'tensor', ...opened.info(key) } as const] as const);
   return {

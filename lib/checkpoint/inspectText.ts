@@ -2,6 +2,7 @@
 
 import { bytesInWords } from '../sizes.js';
 import type { FileNode, TensorNode, TorchNode } from './inspect.js';
+import { visible } from './visible.js';
 
 export interface FormatTreeOptions {
   /** Entries shown of each dict, list, tuple or set. @default 200 */
@@ -97,6 +98,7 @@ function leafText(node: TorchNode): string {
     case 'dtype':
     case 'device':
     case 'layout':
+    case 'scheme':
       return String(node.value);
     case 'complex':
       return `${node.re} + ${node.im}i`;
@@ -127,6 +129,8 @@ function leafText(node: TorchNode): string {
 
 function tensorText(node: TensorNode): string {
   const words = [`${node.dtype} [${node.shape.join(', ')}]`];
+  if (node.nested !== undefined) words.push(`nested, of ${node.nested} tensors`);
+  if (node.quantized) words.push(quantizationText(node.quantized));
   if (node.parameter) words.push('Parameter');
   if (node.requiresGrad && !node.parameter) words.push('requires grad');
   if (node.layout !== 'strided') words.push(node.layout);
@@ -140,6 +144,11 @@ function tensorText(node: TensorNode): string {
   }
   return words.join(', ');
 }
+
+const quantizationText = (how: NonNullable<TensorNode['quantized']>): string =>
+  'axis' in how
+    ? `quantised along dimension ${how.axis}`
+    : `quantised, scale ${how.scale}, zero point ${how.zeroPoint}`;
 
 function isContiguous(shape: readonly number[], stride: readonly number[]): boolean {
   let step = 1;
@@ -156,10 +165,3 @@ function fileText({ name, format, bytes, tensors, storages, storageBytes, unknow
     ? text
     : `${text}; unknown: ${unknown.map((one) => visible(one).slice(1, -1)).join(', ')}`;
 }
-
-/** A file's text must not move a terminal's cursor or change its colours. */
-const visible = (text: string): string =>
-  JSON.stringify(text.slice(0, 300)).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );

@@ -1,8 +1,9 @@
 // Where a checkpoint's bytes come from: a file, read piece by piece without blocking, or a buffer. Readers above ask
 // for ranges, so that a file is never in memory as a whole.
 
-import { readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { readStorage, type Tensor } from '../tensor/index.js';
@@ -31,14 +32,39 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+/** A path, or a `file:` URL. */
+export type PathInput = string | URL;
+/** What is read from: a file, or its bytes. */
+export type FileInput = PathInput | Uint8Array | ArrayBuffer;
+
+/**
+ * The path that is meant.
+ * @throws ERR_ARGUMENT for URLs that are none of files, and for anything else.
+ */
+export function pathOf(path: unknown, name: string, what = 'a path'): string {
+  if (typeof path === 'string' && path !== '') return path;
+  if (!isUrl(path)) throw expected(what, name, path);
+  try {
+    return fileURLToPath(path.href);
+  } catch {
+    throw expected('a file: URL; others are to be fetched first', name, path.href);
+  }
+}
+
+/** Bytes rather than a file: what can't be mapped. */
+export const areBytes = (file: unknown): boolean => types.isUint8Array(file) || types.isAnyArrayBuffer(file);
+
+/** Of any realm. */
+const isUrl = (value: unknown): value is URL => Object.prototype.toString.call(value) === '[object URL]';
+
 /**
  * Opens a path, or wraps bytes without a copy.
  * @throws ERR_FILE if the path is missing, unreadable or not a regular file; ERR_ARGUMENT for anything else.
  */
-export async function openSource(file: string | Uint8Array): Promise<ByteSource> {
+export async function openSource(file: FileInput): Promise<ByteSource> {
   if (types.isUint8Array(file)) return new BufferSource(file);
-  if (typeof file !== 'string' || file === '') throw expected('a path or a Uint8Array', 'file', file);
-  return await FileSource.open(file);
+  if (types.isAnyArrayBuffer(file)) return new BufferSource(new Uint8Array(file));
+  return await FileSource.open(pathOf(file, 'file', 'a path or a Uint8Array'));
 }
 
 /** A range of a source as a source of its own. Closing it closes nothing. */
@@ -77,11 +103,20 @@ export function fileError(doing: string, path: string, cause: unknown): unknown 
   return new IsotorchError('ERR_FILE', `Could not ${doing} ${path}: ${reasons[code] ?? message}`, { cause });
 }
 
-const outside = (source: ByteSource, offset: number, length: number): IsotorchError =>
+const outside = (
+  { name, size }: Pick<ByteSource, 'name' | 'size'>,
+  offset: number,
+  length: number,
+  problem = 'it may be cut off',
+): IsotorchError =>
   new IsotorchError(
     'ERR_FORMAT',
-    `${source.name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${source.size}; it may be cut off`,
+    `${name}: expected ${length} bytes at byte ${offset} but the file ends at byte ${size}; ${problem}`,
   );
+
+/** For a file that has less than it had when it was opened. */
+const shortened = ({ name, size: before }: ByteSource, offset: number, length: number, size: number): IsotorchError =>
+  outside({ name, size }, offset, length, `it was cut off while it was read, and had ${before} bytes`);
 
 /** @throws ERR_FORMAT if the range leaves the source. */
 export function checkInside(source: ByteSource, offset: number, length: number): void {
@@ -164,7 +199,7 @@ class FileSource implements ByteSource {
     checkInside(this, offset, length);
     try {
       const { done, crc } = await readStorage(tensor, this.file.fd, { start: 0, length, offset });
-      if (done < length) throw outside(this, offset + done, length - done);
+      if (done < length) throw shortened(this, offset, length, (await this.file.stat()).size);
       return crc;
     } catch (error) {
       throw fileError('read', this.name, error);
@@ -177,7 +212,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const count = readSync(this.file.fd, bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (count === 0) throw outside(this, offset + done, length - done);
+        if (count === 0) throw shortened(this, offset, length, fstatSync(this.file.fd).size);
         done += count;
       }
     } catch (error) {
@@ -191,7 +226,7 @@ class FileSource implements ByteSource {
     try {
       for (let done = 0; done < length; ) {
         const { bytesRead } = await this.file.read(bytes, done, Math.min(length - done, mostPerCall), offset + done);
-        if (bytesRead === 0) throw outside(this, offset + done, length - done);
+        if (bytesRead === 0) throw shortened(this, offset, length, (await this.file.stat()).size);
         done += bytesRead;
       }
     } catch (error) {

@@ -4,9 +4,17 @@
 import { expected, IsotorchError } from '../errors.js';
 import { Parameter, Tensor, tidy } from '../tensor/index.js';
 import { Snapshot } from '../tensor/snapshot.js';
-import { hasStorageClass, isSavedDType, itemSize, type SavedDType } from './dtypes.js';
+import { hasStorageClass, isQuantized, isSavedDType, itemSize, type SavedDType } from './dtypes.js';
 import { partOfMapping } from './mapped.js';
-import { type AnyTensorRef, MetaRef, SparseRef, StorageRef, TensorRef } from './pickle/values.js';
+import {
+  type AnyTensorRef,
+  MetaRef,
+  NestedRef,
+  type Quantizer,
+  SparseRef,
+  StorageRef,
+  TensorRef,
+} from './pickle/values.js';
 
 export interface SavedStorage {
   key: string;
@@ -18,7 +26,7 @@ export interface SavedStorage {
 /** Tensors on their way into a file: describes each, and knows the storages behind them. */
 export class TensorTable implements Disposable {
   private readonly sources = new Map<string, { ref: StorageRef; bytes: Snapshot }>();
-  /** Indices and values of sparse tensors, as tensors of their own. */
+  /** Indices and values of sparse tensors, scales of quantised ones …, as tensors of their own. */
   private readonly parts: Tensor[] = [];
 
   /** Undefined for what is no tensor. `where()` is its place, for messages. */
@@ -27,9 +35,10 @@ export class TensorTable implements Disposable {
     if (value.isDisposed)
       throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${where()} but it was disposed`);
     const { dtype, layout } = value;
-    if (!isSavedDType(dtype)) throw expected('a tensor that is not quantised', where(), dtype, 'ERR_DTYPE');
+    if (!isSavedDType(dtype)) throw expected('a dtype that PyTorch can save', where(), dtype, 'ERR_DTYPE');
     // A state dict's entries are values, not leaves of a graph; PyTorch detaches them too.
-    const requiresGrad = value.requiresGrad && value.isLeaf() && !(value instanceof Parameter);
+    const requiresGrad = value.requiresGrad && value.isLeaf && !(value instanceof Parameter);
+    if (isNested(value)) return this.nested(value, requiresGrad, where);
     if (layout !== undefined && layout !== 'strided') return this.sparse(value, layout, where);
     if (value.device === 'meta')
       return new MetaRef(dtype, value.shape, value.stride(), { requiresGrad, parameter: false });
@@ -48,18 +57,43 @@ export class TensorTable implements Disposable {
       parameter: false,
       conjugated: dtype.startsWith('complex') && value.isConj(),
       negated: value.isNeg(),
+      ...(isQuantized(dtype) && { quantizer: this.quantizer(value, where) }),
     };
     const offset = value.storageOffset() - start / itemSize(dtype);
     return new TensorRef(storage, dtype, offset, value.shape, value.stride(), traits);
   }
 
+  /** A tensor that is made of `value` and lives until everything is written. */
+  private part(value: Tensor, where: () => string, make: (tensor: Tensor) => Tensor): TensorRef {
+    const tensor = tidy(() => make(value.detach())).keep();
+    this.parts.push(tensor);
+    return this.dense(tensor, tensor.dtype as SavedDType, false, where);
+  }
+
+  private quantizer(value: Tensor, where: () => string): Quantizer {
+    if (!perChannel.has(Number(value.qscheme())))
+      return { scale: value.qScale(), zeroPoint: Number(value.qZeroPoint()) };
+    return {
+      axis: Number(value.qPerChannelAxis()),
+      scales: this.part(value, where, (tensor) => tensor.qPerChannelScales()),
+      zeroPoints: this.part(value, where, (tensor) => tensor.qPerChannelZeroPoints()),
+    };
+  }
+
+  private nested(value: Tensor, requiresGrad: boolean, where: () => string): NestedRef {
+    const part = (make: (tensor: Tensor) => Tensor) => this.part(value, where, make);
+    return new NestedRef(
+      part((tensor) => tensor.values()),
+      part((tensor) => tensor._nestedTensorSize()),
+      part((tensor) => tensor._nestedTensorStrides()),
+      part((tensor) => tensor._nestedTensorStorageOffsets()),
+      { requiresGrad, parameter: false },
+    );
+  }
+
   /** Its parts. Whether it requires a gradient is lost, as in Python. */
   private sparse(value: Tensor, layout: SparseRef['layout'], where: () => string): SparseRef {
-    const part = (make: (tensor: Tensor) => Tensor): TensorRef => {
-      const tensor = tidy(() => make(value.detach())).keep();
-      this.parts.push(tensor);
-      return this.dense(tensor, tensor.dtype as SavedDType, false, where);
-    };
+    const part = (make: (tensor: Tensor) => Tensor): TensorRef => this.part(value, where, make);
     const traits = { requiresGrad: false, parameter: false };
     if (layout === 'sparse_coo') {
       const indices = [part((tensor) => tensor._indices())];
@@ -111,6 +145,25 @@ export class TensorTable implements Disposable {
   /** Every storage once. */
   *storages(): Generator<SavedStorage> {
     for (const { ref, bytes } of this.sources.values()) yield { key: ref.key, nbytes: ref.nbytes, bytes };
+  }
+}
+
+/** c10's numbers of the schemes with a scale for each channel. */
+const perChannel = new Set([1, 3, 4]);
+
+/** Its sizes can't be asked for: each of its tensors has its own. */
+function isNested(tensor: Tensor): boolean {
+  try {
+    void tensor.shape;
+    return false;
+  } catch (error) {
+    if (!(error instanceof IsotorchError)) throw error;
+    try {
+      tensor._nestedTensorSize().dispose();
+      return true;
+    } catch {
+      return false;
+    }
   }
 }
 

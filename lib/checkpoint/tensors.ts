@@ -1,22 +1,28 @@
 // From descriptions to tensors; the way back is in tensorTable.ts. Storages are read in pieces, so that a checkpoint takes the
 // memory of its data once; tensors that shared memory when they were saved share it when they are loaded.
 
+import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
 import { type Device, isFloating, Parameter, type Tensor, tidy, torch } from '../tensor/index.js';
-import { itemSize, type SavedDType, swapBytes } from './dtypes.js';
+import { itemSize, memoryDType, type SavedDType, swapBytes } from './dtypes.js';
 import { inLanes } from './lanes.js';
 import type { MappedFile } from './mapped.js';
-import { replaceTensors } from './pickle/tree.js';
+import { nestedTensor } from './nested.js';
+import { replacing } from './pickle/tree.js';
 import {
   type AnyTensorRef,
   type MetaRef,
+  NestedRef,
+  partsOf,
   plainTraits,
+  type Quantizer,
   SparseRef,
   type StorageRef,
   TensorRef,
   type TensorTraits,
 } from './pickle/values.js';
 import { sparseTensor } from './sparse.js';
+import { inTurns, Turns } from './turns.js';
 
 /** Large enough that its cost is copying, small enough to stay in the cache; a multiple of the size of every dtype's items. */
 export const pieceBytes = 1 << 22;
@@ -47,11 +53,14 @@ export interface TensorOptions {
   dtype?: SavedDType;
   /** The file, mapped into memory, for tensors on the CPU without a copy. */
   mapped?: MappedFile;
+  /** Whether objects of unknown classes stay, as placeholders. @default 'refuse' */
+  foreign?: 'refuse' | 'keep';
 }
 
 /**
  * Puts tensors on a device in place of all descriptions in `tree`. If anything fails, no tensor is left behind.
  * @param where what messages call the pickle
+ * @throws ForeignError for what is to be refused
  */
 export async function loadTensors(
   tree: unknown,
@@ -59,15 +68,18 @@ export async function loadTensors(
   reader: StorageReader,
   options: TensorOptions,
 ): Promise<unknown> {
-  const users = new Map<StorageRef, Set<TensorRef>>();
-  replaceTensors(tree, where, (ref) => {
-    for (const part of partsOf(ref)) {
-      const others = users.get(part.storage);
-      if (others) others.add(part);
-      else users.set(part.storage, new Set([part]));
-    }
-    return ref;
-  });
+  const { foreign = 'refuse' } = options;
+  const users = new Map<StorageRef, TensorRef | Set<TensorRef>>();
+  const described = await inTurns(
+    replacing(tree, {
+      where,
+      foreign,
+      replace: (ref) => {
+        for (const part of partsOf(ref)) addUser(users, part);
+        return ref;
+      },
+    }),
+  );
   const memory = new Map<StorageRef, Tensor>();
   const places = new Map<StorageRef, number>(); // of storages that lie in the mapped file
   const made = new Map<AnyTensorRef, Tensor>();
@@ -81,19 +93,21 @@ export async function loadTensors(
     if (ref instanceof TensorRef) {
       const start = places.get(ref.storage);
       return start === undefined
-        ? windowOnto(ref, memory.get(ref.storage) as Tensor, options, converted)
-        : windowOntoFile(ref, start, options, converted);
+        ? windowOnto(ref, memory.get(ref.storage) as Tensor, options, converted, tensorOf)
+        : windowOntoFile(ref, start, options, converted, tensorOf);
     }
-    return withTraits(
-      ref instanceof SparseRef ? sparseTensor(ref, where, tensorOf) : metaTensor(ref, options),
-      ref.traits,
-    );
+    return withTraits(composite(ref), ref.traits);
+  };
+  const composite = (ref: Exclude<AnyTensorRef, TensorRef>): Tensor => {
+    if (ref instanceof NestedRef) return nestedTensor(ref, where, tensorOf);
+    return ref instanceof SparseRef ? sparseTensor(ref, where, tensorOf) : metaTensor(ref, options);
   };
   const large: (() => Promise<void>)[] = [];
+  const turns = new Turns();
   try {
-    for (const [storage, refs] of users) {
-      const [first] = refs;
-      const sole = refs.size === 1 && isWhole(first as TensorRef, options) ? first : undefined;
+    for (const [storage, ref] of users) {
+      await turns.pause();
+      const sole = ref instanceof TensorRef && isWhole(ref, options) ? ref : undefined;
       const place = await placeInFile(storage, reader, options);
       if (place !== undefined) {
         places.set(storage, place);
@@ -109,13 +123,21 @@ export async function loadTensors(
     }
     await inLanes(large);
     const inside = new Set<AnyTensorRef>();
-    const result = replaceTensors(tree, where, (ref) => {
-      if (ref instanceof SparseRef) for (const part of partsOf(ref)) inside.add(part);
-      else inside.delete(ref);
-      return tensorOf(ref);
-    });
-    // The sparse tensor holds its parts.
-    for (const part of inside) made.get(part)?.dispose();
+    const outside = new Set<AnyTensorRef>();
+    const result = await inTurns(
+      replacing(described, {
+        where,
+        foreign,
+        replace: (ref) => {
+          const parts = partsOf(ref).filter((part) => part !== ref);
+          for (const part of parts) inside.add(part);
+          if (parts.length === 0) outside.add(ref);
+          return tensorOf(ref);
+        },
+      }),
+    );
+    // A tensor holds the parts that it is made of.
+    for (const part of inside) if (!outside.has(part)) made.get(part)?.dispose();
     return result;
   } catch (error) {
     for (const tensor of made.values()) tensor.dispose();
@@ -126,15 +148,18 @@ export async function loadTensors(
   }
 }
 
-/** The windows onto storages that a tensor consists of. */
-function partsOf(ref: AnyTensorRef): readonly TensorRef[] {
-  if (ref instanceof TensorRef) return [ref];
-  return ref instanceof SparseRef ? [...ref.indices, ref.values] : [];
+/** One tensor of most storages; a set only where there are more. */
+function addUser(users: Map<StorageRef, TensorRef | Set<TensorRef>>, ref: TensorRef): void {
+  const others = users.get(ref.storage);
+  if (others === undefined) users.set(ref.storage, ref);
+  else if (types.isSet(others)) others.add(ref);
+  else if (others !== ref) users.set(ref.storage, new Set([others, ref]));
 }
 
 /** An ordinary tensor that is all of its storage, in order. */
 function isWhole({ storage, dtype, offset, size, stride, traits }: TensorRef, options: TensorOptions): boolean {
-  if (offset !== 0 || targetOf(dtype, traits, options) !== dtype || Object.values(traits).includes(true)) return false;
+  if (offset !== 0 || targetOf(dtype, traits, options) !== dtype) return false;
+  if (traits !== plainTraits && (traits.quantizer || Object.values(traits).includes(true))) return false;
   let step = 1;
   for (let i = size.length - 1; i >= 0; i--) {
     if (stride[i] !== step) return false;
@@ -186,8 +211,7 @@ async function loadStorage(
     ? { dtype: sole.dtype, shape: sole.size }
     : { dtype: 'uint8' as const, shape: [storage.nbytes] };
   if (storage.inline) {
-    checkBooleans(storage.inline, storage, reader);
-    return torch.fromBuffer(storage.inline, { dtype, shape, device });
+    return torch.fromBuffer(trueOrFalse(storage.inline, storage), { dtype, shape, device });
   }
   let tensor: Tensor | undefined;
   try {
@@ -227,18 +251,20 @@ async function placeInFile(
 const badStorage = ({ key }: StorageRef, { name }: StorageReader, problem: string) =>
   new IsotorchError('ERR_FORMAT', `${name}: storage ${JSON.stringify(key)} ${problem}`);
 
-/** LibTorch's kernels rely on it. */
-function checkBooleans(bytes: Uint8Array, storage: StorageRef, reader: StorageReader): void {
-  if (storage.dtype === 'bool' && bytes.some((byte) => byte > 1))
-    throw badStorage(storage, reader, 'holds a boolean that is neither 0 nor 1; the file is damaged');
+/**
+ * LibTorch's kernels rely on booleans being 0 or 1; Python takes all other bytes for true too, and may count them as more than one.
+ * Here they are 1.
+ */
+function trueOrFalse(bytes: Uint8Array, { dtype }: StorageRef): Uint8Array {
+  if (dtype !== 'bool' || !bytes.some((byte) => byte > 1)) return bytes;
+  return bytes.map((byte) => (byte === 0 ? 0 : 1));
 }
 
 function checked(piece: Uint8Array, storage: StorageRef, reader: StorageReader): Uint8Array {
-  checkBooleans(piece, storage, reader);
-  if (!reader.swapped) return piece;
+  if (!reader.swapped) return trueOrFalse(piece, storage);
   if (storage.dtype === 'untyped')
     throw badStorage(storage, reader, 'is big-endian and of unknown dtype, which can’t be read');
-  const copy = Uint8Array.from(piece);
+  const copy = Uint8Array.from(trueOrFalse(piece, storage));
   swapBytes(copy, storage.dtype);
   return copy;
 }
@@ -249,10 +275,11 @@ function windowOnto(
   bytes: Tensor,
   options: TensorOptions,
   converted: Map<string, Tensor>,
+  tensorOf: (part: TensorRef) => Tensor,
 ): Tensor {
   const target = targetOf(dtype, traits, options);
   const whole = bytes.numel() - (bytes.numel() % itemSize(dtype));
-  const values = tidy(() => bytes.narrow(0, 0, whole).view(dtype));
+  const values = tidy(() => bytes.narrow(0, 0, whole).view(memoryDType(dtype)));
   let source = values;
   try {
     if (target !== dtype) {
@@ -262,7 +289,9 @@ function windowOnto(
     }
     return tidy(() => {
       // set_() and not a view of the bytes, as in mapped.ts.
-      const tensor = torch.empty([0], { dtype: target, device: options.device });
+      const tensor = traits.quantizer
+        ? emptyQuantized(dtype, traits.quantizer, size.length, options.device, tensorOf)
+        : torch.empty([0], { dtype: memoryDType(target), device: options.device });
       return withBits(tensor.set_(source, offset, size, stride), traits);
     });
   } finally {
@@ -271,15 +300,36 @@ function windowOnto(
 }
 
 /** The same where the storage lies in the mapped file. */
-function windowOntoFile(ref: TensorRef, start: number, options: TensorOptions, converted: Map<string, Tensor>): Tensor {
+function windowOntoFile(
+  ref: TensorRef,
+  start: number,
+  options: TensorOptions,
+  converted: Map<string, Tensor>,
+  tensorOf: (part: TensorRef) => Tensor,
+): Tensor {
   const { storage, dtype, offset, size, stride, traits } = ref;
   const mapped = options.mapped as MappedFile;
   const part = { start, length: storage.nbytes };
-  if (targetOf(dtype, traits, options) !== dtype) {
+  if (targetOf(dtype, traits, options) !== dtype || traits.quantizer) {
     using bytes = mapped.range(part.start, part.length);
-    return windowOnto(ref, bytes, options, converted);
+    return windowOnto(ref, bytes, options, converted, tensorOf);
   }
   return tidy(() => withBits(mapped.tensor(dtype, part, { offset, shape: size, stride }), traits));
+}
+
+/** Without elements; what it views comes with set_(). */
+function emptyQuantized(
+  dtype: SavedDType,
+  quantizer: Quantizer,
+  rank: number,
+  device: Device,
+  tensorOf: (part: TensorRef) => Tensor,
+): Tensor {
+  if (!('axis' in quantizer)) return torch._emptyAffineQuantized([0], { dtype, device, ...quantizer });
+  const { axis } = quantizer;
+  const [scales, zeroPoints] = [tensorOf(quantizer.scales), tensorOf(quantizer.zeroPoints)];
+  const size = new Array<number>(rank).fill(0);
+  return torch._emptyPerChannelAffineQuantized(size, { scales, zeroPoints, axis, dtype, device });
 }
 
 const identities = new WeakMap<StorageRef, number>();

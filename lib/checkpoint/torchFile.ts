@@ -2,15 +2,20 @@
 // `torch.load` reads, with `weights_only=True` and `mmap=True` too. See docs/checkpoints.md for how Python's objects map.
 
 import { types } from 'node:util';
-import { expected } from '../errors.js';
+import { expected, IsotorchError } from '../errors.js';
 import { type Device, type DType, isDType, isFloating } from '../tensor/dtype.js';
 import { writeFileAtomically } from './atomicFile.js';
+import type { Container } from './containers/container.js';
 import { openContainer } from './containers/open.js';
 import { isSavedDType, type SavedDType } from './dtypes.js';
 import { MappedFile } from './mapped.js';
-import { TensorRef } from './pickle/values.js';
+import { ForeignObject } from './pickle/foreign.js';
+import { refusal } from './pickle/refusal.js';
+import { ForeignError } from './pickle/tree.js';
+import { isTensorRef, OrderedDict } from './pickle/values.js';
 import { pickle } from './pickle/writer.js';
-import { type ByteSource, openSource } from './source.js';
+import type { ByteSource, PathInput } from './source.js';
+import { findWeights } from './stateDicts.js';
 import { loadTensors } from './tensors.js';
 import { TensorTable } from './tensorTable.js';
 import { ZipWriter } from './zip/writer.js';
@@ -28,48 +33,101 @@ export interface LoadTorchOptions {
   dtype?: DType;
   /** Of the outermost dict only these entries; the bytes of others are not read. */
   keys?: readonly string[] | ((key: string) => boolean);
-}
-
-/**
- * Reads a file that any `torch.save` wrote (`torch.load(path, weights_only=True)`): the zip archives of today, the streams of
- * 0.1.10 to 1.5, the tar archives before. Nothing in the file is executed. A dict becomes a Map, in its order and with its keys'
- * types; a list an array; a tuple a frozen array; None null; an int that is not safe a bigint. Tensors that shared memory
- * share it.
- *
- * @param file a path, or the file's bytes
- * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it is something else, damaged, or holds anything but
- *   tensors and plain values, saying what and at which byte; ERR_ARGUMENT if a key is missing, or bytes are to be mapped.
- * @example
- * const checkpoint = await loadTorch<Map<string, Tensor>>('model.pth');
- * checkpoint.get('fc.weight')?.shape;
- * @example await loadTorch('large.pth', { mmap: true, keys: ['model'], dtype: 'bfloat16' });
- */
-export async function loadTorch<T = unknown>(file: string | Uint8Array, options: LoadTorchOptions = {}): Promise<T> {
-  checkOptions(options);
-  const source = await openSource(file);
-  try {
-    return (await loadFrom(source, options)) as T;
-  } finally {
-    await source.close();
-  }
+  /**
+   * What becomes of objects of classes that isotorch doesn't know: `'refuse'` the file, or `'keep'` a `ForeignObject`, which says what it
+   * was and does nothing.
+   * @default 'refuse'
+   */
+  foreign?: 'refuse' | 'keep';
 }
 
 /** `loadTorch` from an open source, which stays open. */
 export async function loadFrom(source: ByteSource, options: LoadTorchOptions = {}): Promise<unknown> {
-  const { device = 'cpu', mmap = false, dtype, keys } = options;
-  if (mmap && source.path === undefined)
-    throw expected('the path of a file', 'file, to map it into memory', source.name);
-  using mapped = mmap ? MappedFile.open(source) : undefined;
-  const container = await openContainer(mapped?.source ?? source);
-  const object = await container.object();
-  return await loadTensors(keys === undefined ? object : onlyKeys(object, keys), container.where, container, {
-    device,
-    ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
-    ...(mapped ? { mapped } : {}),
-  });
+  const { keys } = options;
+  using opened = await TorchFile.open(source, options);
+  return await opened.load(keys === undefined ? opened.object : onlyKeys(opened.object, keys));
 }
 
-function checkOptions({ mmap, dtype, keys }: LoadTorchOptions): void {
+/** A file of torch.save whose object is known, in descriptions, and whose tensors can be loaded. The source stays open. */
+export class TorchFile implements Disposable {
+  private constructor(
+    /** What was saved, with descriptions in place of tensors and of objects of unknown classes. */
+    readonly object: unknown,
+    private readonly container: Container,
+    private readonly options: Omit<LoadTorchOptions, 'keys'>,
+    private readonly mapped: MappedFile | undefined,
+  ) {}
+
+  static async open(source: ByteSource, options: Omit<LoadTorchOptions, 'keys'>): Promise<TorchFile> {
+    if (options.mmap && source.path === undefined)
+      throw expected('the path of a file', 'file, to map it into memory', source.name);
+    const mapped = options.mmap ? MappedFile.open(source) : undefined;
+    try {
+      const container = await openContainer(mapped?.source ?? source);
+      return new TorchFile(await container.object(), container, options, mapped);
+    } catch (error) {
+      mapped?.close();
+      throw error;
+    }
+  }
+
+  /** A part of the object, with its tensors; once, since it is changed in place. */
+  async load(part: unknown): Promise<unknown> {
+    const { device = 'cpu', dtype, foreign = 'refuse' } = this.options;
+    try {
+      return await loadTensors(part, this.container.where, this.container, {
+        ...{ device, foreign },
+        ...(dtype === undefined ? {} : { dtype: dtype as SavedDType }),
+        ...(this.mapped ? { mapped: this.mapped } : {}),
+      });
+    } catch (error) {
+      throw error instanceof ForeignError ? this.refused(error.object) : error;
+    }
+  }
+
+  private refused(object: ForeignObject): IsotorchError {
+    const cause = causeOf(object);
+    const { name, problem } = cause;
+    const why =
+      problem === undefined
+        ? refusal(name, waysAround(this.object))
+        : name === 'persistent id'
+          ? problem
+          : `${name}: ${problem}`;
+    return new IsotorchError('ERR_FORMAT', `${this.container.where}, byte ${ForeignObject.at(cause)}: ${why}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.mapped?.close();
+  }
+}
+
+/** What went wrong first: what is unsound makes all that is made of it unsound. */
+function causeOf(object: ForeignObject): ForeignObject {
+  if (object.problem === undefined) return object;
+  const inner = object.args?.find((arg) => arg instanceof ForeignObject);
+  return inner instanceof ForeignObject ? causeOf(inner) : object;
+}
+
+/** How to get at what can be read of a file that holds more. */
+function waysAround(object: unknown): string {
+  const [weights] = isTensorRef(object) ? [] : findWeights(object);
+  const keep = "loadTorch(path, { foreign: 'keep' }) puts placeholders where it has none.";
+  if (!weights) return ` ${keep}`;
+  const [key] = weights.path;
+  const part =
+    types.isMap(object) && key !== undefined && weights.path.length === 1
+      ? `loadTorch(path, { keys: [${JSON.stringify(key)}] }) reads that part alone, `
+      : '';
+  return (
+    ` The weights can be read all the same: checkpoint.weights(path) finds them${key === undefined ? '' : ` at ${JSON.stringify(weights.path.join('.'))}`}` +
+    ` (isotorch convert <file> <new>.safetensors --weights), ${part}${keep}`
+  );
+}
+
+export function checkOptions({ mmap, dtype, keys, foreign }: LoadTorchOptions): void {
+  if (foreign !== undefined && foreign !== 'refuse' && foreign !== 'keep')
+    throw expected("'refuse' or 'keep'", 'foreign', foreign);
   if (mmap !== undefined && typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
   if (dtype !== undefined && !(isDType(dtype) && isSavedDType(dtype) && isFloating(dtype)))
     throw expected('a floating dtype, such as bfloat16,', 'dtype', dtype, 'ERR_DTYPE');
@@ -86,7 +144,7 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
     throw expected(
       'a file that holds a dict, to take keys from',
       'file',
-      object instanceof TensorRef ? 'a tensor' : object,
+      isTensorRef(object) ? 'a tensor' : object instanceof ForeignObject ? object.name : object,
     );
   if (typeof keys !== 'function') {
     const missing = keys.find((key) => !object.has(key));
@@ -95,9 +153,13 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
       throw expected(`keys that are in the file (${some.join(', ')}${object.size > 10 ? ', …' : ''})`, 'keys', missing);
     }
   }
-  const wanted = typeof keys === 'function' ? keys : (key: string) => keys.includes(key);
-  for (const key of [...object.keys()]) if (typeof key !== 'string' || !wanted(key)) object.delete(key);
-  return object;
+  const isWanted = typeof keys === 'function' ? keys : (key: string) => set.has(key);
+  const set = new Set<unknown>(typeof keys === 'function' ? [] : keys);
+  const wanted = object instanceof OrderedDict ? new OrderedDict<unknown, unknown>() : new Map<unknown, unknown>();
+  for (const [key, value] of object) if (typeof key === 'string' && isWanted(key)) wanted.set(key, value);
+  if (object instanceof OrderedDict && object._metadata !== undefined)
+    (wanted as OrderedDict)._metadata = object._metadata;
+  return wanted;
 }
 
 /**
@@ -108,11 +170,11 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
  * The file appears whole or not at all, and shows the values at the call: what is written to the tensors meanwhile makes the
  * storage be copied first. Otherwise the memory needed beside them is a few MiB at a time.
  *
- * @throws ERR_ARGUMENT for what a checkpoint can't hold, naming its place; ERR_DTYPE for quantised tensors and for
+ * @throws ERR_ARGUMENT for what a checkpoint can't hold, naming its place; ERR_DTYPE for
  *   tensors of two dtypes on one memory; ERR_FILE if it can't be written.
  * @example await saveTorch('model.pth', model.stateDict());
  */
-export async function saveTorch(path: string, object: unknown): Promise<void> {
+export async function saveTorch(path: PathInput, object: unknown): Promise<void> {
   using table = new TensorTable();
   const data = pickle(object, (value, where) => table.describe(value, where));
   await writeFileAtomically(path, async (sink) => {

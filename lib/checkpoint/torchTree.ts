@@ -2,21 +2,26 @@
 
 import { inspectTorch, type TorchNode } from './inspect.js';
 import type { CheckpointGroup, CheckpointNode, CheckpointTensor } from './inspectCheckpoint.js';
+import type { FileInput } from './source.js';
+import { inTurns, stepsPerTurn } from './turns.js';
 
 const longestText = 60;
 
-export async function inspectTorchTree(file: string | Uint8Array): Promise<{ tree: CheckpointNode; nbytes: number }> {
+export async function inspectTorchTree(file: FileInput): Promise<{ tree: CheckpointNode; nbytes: number }> {
   const { root, storageBytes } = await inspectTorch(file);
-  return { tree: shorten(root), nbytes: storageBytes };
+  return { tree: await inTurns(shorten(root)), nbytes: storageBytes };
 }
 
-function shorten(root: TorchNode): CheckpointNode {
+function* shorten(root: TorchNode): Generator<void, CheckpointNode> {
   const places = new Map<number, string>();
   const tensors = new Map<number, CheckpointTensor>();
 
-  const walk = (node: TorchNode, path: string): CheckpointNode => {
+  let steps = 0;
+
+  function* walk(node: TorchNode, path: string): Generator<void, CheckpointNode> {
+    if (++steps % stepsPerTurn === 0) yield;
     if (node.kind === 'same')
-      return tensors.get(node.id) ?? { type: 'value', value: `the same as ${places.get(node.id)}` };
+      return tensors.get(node.id) ?? { type: 'value', value: `the same as ${places.get(node.id) ?? 'one before'}` };
     if (node.id !== undefined) places.set(node.id, path || 'the whole');
     if (node.kind === 'tensor') {
       const { dtype, shape, bytes } = node;
@@ -29,13 +34,12 @@ function shorten(root: TorchNode): CheckpointNode {
     const { type, entries } = group;
     if (type !== 'dict' && type !== 'object' && entries.every(([, child]) => isPlain(child)))
       return { type: 'value', value: list(entries.map(([, child]) => child)) };
-    return {
-      ...{ type, entries: entries.map(([key, child]) => [key, walk(child, path ? `${path}.${key}` : key)] as const) },
-      ...(node.kind === 'opaque' && { name: node.name }),
-    };
-  };
+    const children: (readonly [string, CheckpointNode])[] = [];
+    for (const [key, child] of entries) children.push([key, yield* walk(child, path ? `${path}.${key}` : key)]);
+    return { type, entries: children, ...(node.kind === 'opaque' && { name: node.name }) };
+  }
 
-  return walk(root, '');
+  return yield* walk(root, '');
 }
 
 function childrenOf(node: TorchNode): { type: CheckpointGroup['type']; entries: [string, TorchNode][] } | undefined {
@@ -94,6 +98,8 @@ function brief(node: TorchNode): string {
     case 'device':
     case 'layout':
       return String(node.value);
+    case 'scheme':
+      return `torch.${node.value}`;
     case 'complex':
       return `${node.re} + ${node.im}i`;
     case 'bytes':

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import { IsotorchError } from '../errors.js';
-import { parseDetector } from '../ood/detectors/names.js';
+import { parseDetector } from '../known/parseDetector.js';
 
 /** For options that take a whole number of at least `least`. */
 export function whole(least: number): (text: string) => number {
@@ -39,6 +39,9 @@ export function detector(text: string): string {
   }
   return text;
 }
+
+/** For options that take one or more of them. */
+export const detectors = (text: string, before: readonly string[] = []): string[] => [...before, detector(text)];
 
 /** For options that take classes: `0,1,2`, `0-6` or both. */
 export function classList(text: string): number[] {

@@ -2,7 +2,6 @@
 // over: bar, step, rate, loss, accuracy, time left. Elsewhere (a log file, CI) plain lines come at sensible intervals.
 
 import type { ManifestProgress } from '../evaluation/execute/run.js';
-import type { EvaluateProgress } from '../ood/index.js';
 import type { Progress } from '../training/pace.js';
 import type { EpochRecord } from '../training/runDirectory.js';
 
@@ -46,15 +45,8 @@ export class ProgressPrinter {
   }
 
   /** Shows where an evaluation stands. */
-  evaluation({ dataset, overallDone, overallTotal }: EvaluateProgress, label = ''): void {
-    const text = `${label ? `${label}  ` : ''}evaluating ${percent(overallDone / overallTotal)}  ${dataset}`;
-    if (this.#stream.isTTY) this.#draw(text);
-    else if (this.#isDue()) this.#stream.write(`${text}\n`);
-  }
-
-  /** Shows where the work of a manifest stands. */
-  manifest({ job, done, total, images, training }: ManifestProgress): void {
-    const head = `${done + 1}/${total}  ${job.id}`;
+  manifest({ job, done, total, images, training }: ManifestProgress, label = ''): void {
+    const head = `${label ? `${label}  ` : ''}${done + 1}/${total}  ${job.id}`;
     const text = images ? `${head}  ${percent(images.done / images.total)}` : head;
     if (training) this.step(training, head);
     else if (this.#stream.isTTY) this.#draw(text);

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { types } from 'node:util';
 import { IsotorchError } from '../errors.js';
-import type { ImageSource, SourceFile, Split } from './catalog.js';
+import type { ImageSource, SourceFile, Split } from '../known/dataSets.js';
 import { unpackDebianPackage } from './debian.js';
 import { download } from './download.js';
 import { cacheBase, cacheFolder } from './places.js';

@@ -2,9 +2,12 @@
 // an image, is drawn in JavaScript once an epoch, from streams that the seed and the epoch name; what they do to the pixels
 // is a few operators, which a captured step can contain. They work on uint8 pixels, before normalisation, as torchvision's
 // work on PIL images: padding is black.
+
+import { probability, wholeNumber } from '../arguments.js';
 import { expected, IsotorchError } from '../errors.js';
+import type { AugmentationName } from '../known/augmentations.js';
 import { type Tensor, tidy, torch } from '../tensor/index.js';
-import { finite, type ImageShape, integer } from './arguments.js';
+import type { ImageShape } from './imageShape.js';
 import type { SeededRandom } from './random.js';
 
 /** A random change of images, in two parts: the draw, and the tensor function that is given what was drawn. */
@@ -29,9 +32,9 @@ export interface Augmentation {
  */
 export function randomCrop(size: number | readonly [height: number, width: number], padding = 0): Augmentation {
   const [height, width] = typeof size === 'number' ? [size, size] : size;
-  integer(height, 'size', 1);
-  integer(width, 'size', 1);
-  integer(padding, 'padding');
+  wholeNumber(height, 'size');
+  wholeNumber(width, 'size');
+  wholeNumber(padding, 'padding', 0);
   /** How far the window can move, down and to the right. */
   const room = (sourceHeight: number, sourceWidth: number): [number, number] => {
     const [down, right] = [sourceHeight + 2 * padding - height, sourceWidth + 2 * padding - width];
@@ -74,7 +77,7 @@ export function randomCrop(size: number | readonly [height: number, width: numbe
  * @throws ERR_ARGUMENT
  */
 export function randomHorizontalFlip(p = 0.5): Augmentation {
-  finite(p, 'p', 0, 1);
+  probability(p, 'p');
   return {
     draw: (_, count, random) => [Int32Array.from({ length: count }, () => (random.uniform() < p ? 1 : 0))],
     apply(images, [chosen]) {
@@ -93,3 +96,9 @@ function shapeOf(images: Tensor, name: string): [number, number, number, number]
   if (shape.length === 4) return shape as [number, number, number, number];
   throw expected('images of shape [N, channels, height, width]', `${name}: images`, shape, 'ERR_SHAPE');
 }
+
+/** The augmentations by name, for images of a shape. */
+export const augmentations: { readonly [N in AugmentationName]: (images: ImageShape) => Augmentation } = {
+  crop: ([, height, width]) => randomCrop([height, width], 4),
+  flip: () => randomHorizontalFlip(),
+};

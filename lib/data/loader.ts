@@ -5,11 +5,11 @@
 // Who frees a batch: the loop. When it asks for the next batch, or comes to its end, the one before is disposed of;
 // `batch.keep()` hands it to you instead. A batch in hand when a loop is left early (break, return, throw) is left
 // alone too: an enclosing tidy, dispose() or the garbage collector frees it.
+
+import { wholeNumber } from '../arguments.js';
 import { IsotorchError } from '../errors.js';
 import { type Device, Feed, type Tensor, tidy, torch } from '../tensor/index.js';
-import { integer } from './arguments.js';
 import type { Augmentation } from './augment.js';
-import type { ImageDataset } from './dataset.js';
 import { type PlainAugmentation, Preparation } from './preparation.js';
 import { SeededRandom } from './random.js';
 import type { Statistics } from './statistics.js';
@@ -35,21 +35,48 @@ export interface BatchOptions {
   normalize?: boolean | Statistics;
 }
 
-/** Some images of a data set, with their labels and where in the set they come from. */
+/** What a loader gathers from: examples on a device. */
+export interface Examples<Labels extends Tensor | null> {
+  readonly name: string;
+  readonly size: number;
+  readonly device: Device;
+  readonly inputs: Tensor;
+  readonly labels: Labels;
+  /** Of one example. */
+  readonly shape: readonly number[];
+  readonly statistics?: Statistics | undefined;
+}
+
+/** What is gathered of some examples. A plain object, so that a captured step can give it. */
+export type Gathered<Labels extends Tensor | null> = {
+  /** [B, …], augmented and normalised. */
+  readonly inputs: Tensor;
+  /** The inputs, as one calls them in a set of images. */
+  readonly images: Tensor;
+  readonly labels: Labels;
+  readonly indices: Tensor;
+};
+
+/** Some examples of a data set, with their labels and where in the set they come from. */
 export class Batch<Labels extends Tensor | null = Tensor | null> {
   #kept = false;
 
   constructor(
-    /** [B, channels, height, width]: uint8 0 … 255, or float32 with `normalize`. */
-    readonly images: Tensor,
+    /** [B, …]; of images uint8 0 … 255, or float32 with `normalize`. */
+    readonly inputs: Tensor,
     /** int64 [B], or null for a set without labels. */
     readonly labels: Labels,
     /** int64 [B]: positions in the data set. */
     readonly indices: Tensor,
   ) {}
 
+  /** The inputs, as one calls them in a set of images: [B, channels, height, width]. */
+  get images(): Tensor {
+    return this.inputs;
+  }
+
   get size(): number {
-    return this.images.shape[0]!;
+    return this.inputs.shape[0]!;
   }
 
   /** Takes the batch out of the loop's hands and of any tidy scope: it lives until dispose(). */
@@ -72,7 +99,7 @@ export class Batch<Labels extends Tensor | null = Tensor | null> {
   }
 
   #tensors(): Tensor[] {
-    return this.labels ? [this.images, this.labels, this.indices] : [this.images, this.indices];
+    return this.labels ? [this.inputs, this.labels, this.indices] : [this.inputs, this.indices];
   }
 }
 
@@ -91,7 +118,7 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
   /** Batches in one pass. */
   readonly length: number;
   readonly batchSize: number;
-  readonly #dataset: ImageDataset<Labels>;
+  readonly #dataset: Examples<Labels>;
   readonly #shuffle: boolean;
   readonly #seed: number;
   readonly #epoch: number | undefined;
@@ -99,10 +126,10 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
   readonly #nextPass: () => number;
 
   /** @throws ERR_ARGUMENT for a batch size below 1, a seed or epoch that is no non-negative integer */
-  constructor(dataset: ImageDataset<Labels>, batchSize: number, options: BatchOptions, nextPass: () => number) {
-    this.batchSize = integer(batchSize, 'batchSize', 1);
-    this.#seed = integer(options.seed ?? 0, 'seed');
-    this.#epoch = options.epoch === undefined ? undefined : integer(options.epoch, 'epoch');
+  constructor(dataset: Examples<Labels>, batchSize: number, options: BatchOptions, nextPass: () => number) {
+    this.batchSize = wholeNumber(batchSize, 'batchSize');
+    this.#seed = wholeNumber(options.seed ?? 0, 'seed', 0);
+    this.#epoch = options.epoch === undefined ? undefined : wholeNumber(options.epoch, 'epoch', 0);
     this.#shuffle = options.shuffle ?? false;
     this.#dataset = dataset;
     this.#preparation = new Preparation(options.augment ?? [], options.normalize ?? false, dataset);
@@ -113,12 +140,12 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
 
   *[Symbol.iterator](): Generator<Batch<Labels>, void, undefined> {
     for (const picks of this.picks()) {
-      const { images, labels, indices } = tidy(() => {
+      const { inputs, labels, indices } = tidy(() => {
         const gathered = this.gather(picks);
         return { ...gathered, indices: gathered.indices.clone() }; // the pass's own go with it
       });
       picks.dispose();
-      const batch = new Batch(images, labels, indices);
+      const batch = new Batch(inputs, labels, indices);
       yield batch;
       if (!batch.isKept) batch.dispose();
     }
@@ -147,7 +174,7 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
     const plan = this.#plan(this.#epochOf(given));
     let picks: Tensor | undefined;
     try {
-      for (let number = integer(from, 'from'); number < this.length; number++) {
+      for (let number = wholeNumber(from, 'from', 0); number < this.length; number++) {
         const start = number * this.batchSize;
         picks = plan.narrow(1, start, Math.min(this.batchSize, this.#dataset.size - start));
         yield picks;
@@ -184,18 +211,18 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
     device?: Device;
     ahead?: number;
   } = {}): AsyncGenerator<StreamedBatch<Labels>, void, undefined> {
-    const { images, labels, device: home, name } = this.#dataset;
+    const { inputs, labels, device: home, name } = this.#dataset;
     if (home !== 'cpu')
       throw new IsotorchError(
         'ERR_DEVICE',
         `${name}.stream: expected a set on the CPU but it is on ${home}: use picks()`,
       );
     const plan = this.#plan(this.#epochOf(given));
-    const feed = new Feed(labels ? [images, labels] : [images], plan, {
+    const feed = new Feed(labels ? [inputs, labels] : [inputs], plan, {
       batch: this.batchSize,
-      from: integer(from, 'from'),
+      from: wholeNumber(from, 'from', 0),
       count: this.length,
-      ahead: integer(ahead, 'ahead', 1),
+      ahead: wholeNumber(ahead, 'ahead'),
       device,
     });
     let batch: Tensor[] | undefined;
@@ -212,15 +239,20 @@ export class BatchLoader<Labels extends Tensor | null = Tensor | null> implement
   }
 
   #epochOf(given: number | undefined): number {
-    return integer(given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0), 'epoch');
+    return wholeNumber(given ?? (this.#shuffle || this.#preparation.isRandom ? this.#nextPass() : 0), 'epoch', 0);
   }
 
-  /** The images and labels of some `picks`, augmented and normalised. Operators only: a captured step can contain it. */
-  gather(picks: Tensor): { images: Tensor; labels: Labels; indices: Tensor } {
+  /** The inputs and labels of some `picks`, augmented and normalised. Operators only: a captured step can contain it. */
+  gather(picks: Tensor): Gathered<Labels> {
     return tidy(() => {
       const indices = picks.select(0, 0);
-      const images = this.prepare(this.#dataset.images.indexSelect(0, indices), picks);
-      return { images, labels: (this.#dataset.labels?.indexSelect(0, indices) ?? null) as Labels, indices };
+      const inputs = this.prepare(this.#dataset.inputs.indexSelect(0, indices), picks);
+      return {
+        inputs,
+        images: inputs,
+        labels: (this.#dataset.labels?.indexSelect(0, indices) ?? null) as Labels,
+        indices,
+      };
     });
   }
 

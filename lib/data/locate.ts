@@ -2,20 +2,12 @@
 // everything it tried when nothing helped.
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
+import type { ImageSource, Split } from '../known/dataSets.js';
 import { acquire } from './acquire.js';
-import type { ImageSource, Split } from './catalog.js';
 import { parseIdx } from './idx.js';
+import type { LocateOptions } from './loadSource.js';
 import { cacheFolder, type FoundFiles, filesIn, type Place, placesOf } from './places.js';
 import { readVerified } from './verify.js';
-
-export interface LocateOptions {
-  /** A folder with the files, or with a folder `<name>/` (or torchvision's `<Name>/raw/`) that has them. */
-  root?: string;
-  /** Whether to fetch what is not on this machine. @default true */
-  download?: boolean;
-  /** Is told what is fetched and which files were passed over. @default silent */
-  log?: (message: string) => void;
-}
 
 /** A split's pixels, row-major, and labels, as they lie in its files. */
 export interface SplitArrays {

@@ -2,8 +2,8 @@
 // the one in ISOTORCH_DATA, our cache (below ISOTORCH_HOME, else the platform's cache directory), Debian's system folder.
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { ImageSource, Split } from '../known/dataSets.js';
 import { cacheFolder as cacheHome } from '../libtorch.js';
-import type { ImageSource, Split } from './catalog.js';
 
 export interface Place {
   readonly folder: string;

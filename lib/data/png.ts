@@ -5,6 +5,7 @@
 
 import { promisify } from 'node:util';
 import { crc32, inflate } from 'node:zlib';
+import { inTurns, stepsPerTurn } from '../checkpoint/turns.js';
 import { IsotorchError } from '../errors.js';
 import { readFileBytes } from './idx.js';
 
@@ -61,6 +62,8 @@ const adam7 = [
 ] as const;
 /** Far above any picture for a classifier, far below what would be a danger. */
 const maxBytes = 1 << 28;
+/** A few milliseconds of checksums. */
+const bytesPerTurn = 1 << 23;
 
 const unpack = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflate);
 
@@ -74,7 +77,7 @@ export const isPng = (bytes: Uint8Array): boolean => signature.equals(bytes.suba
 export async function decodePng(bytes: Uint8Array, name: string): Promise<Picture> {
   const bad = (problem: string, cause?: unknown) =>
     new IsotorchError('ERR_FORMAT', `${name}: not a sound PNG file: ${problem}`, { cause });
-  const { header, colourTable, data } = readChunks(bytes, bad);
+  const { header, colourTable, data } = await inTurns(readChunks(bytes, bad));
   const passes = passesOf(header);
   const size = passes.reduce((sum, { height, rowBytes }) => sum + height * (1 + rowBytes), 0);
   let raw: Buffer;
@@ -89,8 +92,8 @@ export async function decodePng(bytes: Uint8Array, name: string): Promise<Pictur
   const pixels = new Uint8Array(channels * header.height * header.width);
   let at = 0;
   for (const pass of passes) {
-    undoFilters(raw, at, pass, Math.max(1, (header.samples * header.depth) >> 3), bad);
-    place(raw, at, pass, header, colourTable, pixels, bad);
+    await inTurns(undoFilters(raw, at, pass, Math.max(1, (header.samples * header.depth) >> 3), bad));
+    await inTurns(place(raw, at, pass, header, colourTable, pixels, bad));
     at += pass.height * (1 + pass.rowBytes);
   }
   return { channels, height: header.height, width: header.width, pixels };
@@ -105,20 +108,31 @@ export const readPng = async (path: string): Promise<Picture> => decodePng(await
 
 type Bad = (problem: string) => IsotorchError;
 
-function readChunks(bytes: Uint8Array, bad: Bad): { header: Header; colourTable: Uint8Array; data: Buffer } {
+interface Chunks {
+  header: Header;
+  colourTable: Uint8Array;
+  data: Buffer;
+}
+
+function* readChunks(bytes: Uint8Array, bad: Bad): Generator<void, Chunks> {
   if (!isPng(bytes)) throw bad('it does not begin as one');
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let header: Header | undefined;
   let colourTable: Uint8Array = new Uint8Array(0);
   const data: Buffer[] = [];
-  for (let at = signature.length; ; ) {
+  for (let at = signature.length, count = 1; ; count++) {
+    if (count % stepsPerTurn === 0) yield;
     if (at + 12 > file.length) throw bad('it ends without an end; it is cut off');
     const length = file.readUInt32BE(at);
     const type = file.toString('latin1', at + 4, at + 8);
     const end = at + 8 + length;
     if (end + 4 > file.length) throw bad(`a chunk of ${length} bytes reaches beyond the end; it is cut off`);
-    if (crc32(file.subarray(at + 4, end)) !== file.readUInt32BE(end))
-      throw bad(`the checksum at byte ${end} is wrong; the file is damaged`);
+    let checksum = 0;
+    for (let from = at + 4; from < end; from += bytesPerTurn) {
+      checksum = crc32(file.subarray(from, Math.min(from + bytesPerTurn, end)), checksum);
+      if (from + bytesPerTurn < end) yield;
+    }
+    if (checksum !== file.readUInt32BE(end)) throw bad(`the checksum at byte ${end} is wrong; the file is damaged`);
     const content = file.subarray(at + 8, end);
     at = end + 4;
     if ((type === 'IHDR') !== (header === undefined)) throw bad('its header is not its first chunk');
@@ -167,8 +181,15 @@ function passesOf({ width, height, depth, samples, interlaced }: Header): Pass[]
 }
 
 /** Each row has its filter in front: what was subtracted is added again, from the left, from above, or from both. */
-function undoFilters(raw: Buffer, start: number, { height, rowBytes }: Pass, step: number, bad: Bad): void {
+function* undoFilters(
+  raw: Buffer,
+  start: number,
+  { height, rowBytes }: Pass,
+  step: number,
+  bad: Bad,
+): Generator<void, void> {
   for (let row = 0; row < height; row++) {
+    yield;
     const at = start + row * (1 + rowBytes) + 1;
     const filter = raw[at - 1] as number;
     if (filter > 4) throw bad(`a row with the unknown filter ${filter}`);
@@ -192,7 +213,7 @@ function paeth(left: number, up: number, corner: number): number {
 }
 
 /** Samples of a pass as bytes, where they belong in the picture. */
-function place(
+function* place(
   raw: Buffer,
   start: number,
   { x, y, dx, dy, width, height, rowBytes }: Pass,
@@ -200,12 +221,13 @@ function place(
   colourTable: Uint8Array,
   pixels: Uint8Array,
   bad: Bad,
-): void {
+): Generator<void, void> {
   const { depth, samples, colour } = header;
   const plane = header.width * header.height;
   const channels = pixels.length / plane;
   const most = 2 ** depth - 1;
   for (let row = 0; row < height; row++) {
+    yield;
     const from = start + row * (1 + rowBytes) + 1;
     for (let column = 0; column < width; column++) {
       const to = (y + row * dy) * header.width + x + column * dx;

@@ -2,8 +2,8 @@
 // so that a captured step can contain it; what is random was drawn before.
 import { expected, IsotorchError } from '../errors.js';
 import { capture, type Tensor } from '../tensor/index.js';
-import type { ImageShape } from './arguments.js';
 import type { Augmentation } from './augment.js';
+import type { ImageShape } from './imageShape.js';
 import { SeededRandom } from './random.js';
 import type { Statistics } from './statistics.js';
 import { normalize } from './transforms.js';
@@ -23,14 +23,15 @@ export class Preparation {
   constructor(
     augment: readonly (Augmentation | PlainAugmentation)[],
     wanted: boolean | Statistics,
-    images: { readonly shape: ImageShape; readonly statistics: Statistics },
+    examples: { readonly shape: readonly number[]; readonly statistics?: Statistics | undefined },
   ) {
     if (!Array.isArray(augment) || !augment.every(isStep))
       throw expected('an array of augmentations such as randomCrop(28, 4)', 'augment', augment);
     this.#steps = augment;
     // Asked for late: measuring a set's own statistics takes a pass over it.
-    this.#statistics = wanted === false ? undefined : wanted === true ? () => images.statistics : () => wanted;
-    let { shape } = images;
+    this.#statistics = wanted === false ? undefined : wanted === true ? () => own(examples.statistics) : () => wanted;
+    // Augmentations that draw are for images; others take what comes.
+    let shape = examples.shape as ImageShape;
     for (const step of augment) {
       this.#shapes.push(shape);
       if (typeof step === 'function') {
@@ -75,6 +76,11 @@ export class Preparation {
     }
     return this.#statistics ? normalize(changed, capture.outside(this.#statistics)) : changed;
   }
+}
+
+function own(statistics: Statistics | undefined): Statistics {
+  if (statistics === undefined) throw expected('statistics, as this data set has none of its own,', 'normalize', true);
+  return statistics;
 }
 
 function isStep(step: unknown): boolean {

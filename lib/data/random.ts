@@ -2,8 +2,9 @@
 // integers, `new SeededRandom('shuffle', seed, epoch)`, and gives the same values on every machine, device and
 // LibTorch version, whatever else has drawn numbers: the global generators of LibTorch are never touched.
 // Generator: xoshiro128** (Blackman & Vigna, "Scrambled linear pseudorandom number generators", 2021).
+
+import { wholeNumber } from '../arguments.js';
 import { expected } from '../errors.js';
-import { integer } from './arguments.js';
 
 const TWO_32 = 2 ** 32;
 
@@ -22,7 +23,7 @@ export class SeededRandom {
   constructor(purpose: string, ...key: readonly number[]) {
     for (const character of purpose) this.#absorb(character.codePointAt(0)!);
     key.forEach((part, i) => {
-      integer(part, i === 0 ? 'seed' : `key[${i}]`);
+      wholeNumber(part, i === 0 ? 'seed' : `key[${i}]`, 0);
       this.#absorb(part % TWO_32);
       this.#absorb(Math.floor(part / TWO_32));
     });

@@ -1,12 +1,24 @@
 // Image sets by name. Each is found on this machine or fetched, verified and put on a device; see docs/data.md for the
 // places and their order.
 import { expected } from '../errors.js';
+import { type DataSetEntry, type DatasetName, dataSetNames, dataSets, type Split } from '../known/dataSets.js';
 import type { Tensor } from '../tensor/index.js';
-import { catalog, type SourceName, type Split } from './catalog.js';
-import type { ImageDataset } from './dataset.js';
-import { aboutDigits, digits } from './digits.js';
-import { type LoadSource, type SourceOptions, sourceLoader, type TrainAndTest } from './load-source.js';
-import { findSplit } from './locate.js';
+import { cifarReader } from './cifar.js';
+import { digitsReader } from './digits.js';
+import { idxReader } from './idxReader.js';
+import type { ImageDataset } from './imageDataset.js';
+import { type LoadSource, loaderOf, type Reader, type SourceOptions, type TrainAndTest } from './loadSource.js';
+
+export { type DatasetName, dataSetNames as names } from '../known/dataSets.js';
+
+const readers: { readonly [Row in DataSetEntry as Row['format']]: Reader<Row> } = {
+  idx: idxReader,
+  cifar: cifarReader,
+  digits: digitsReader,
+};
+
+const readerOf = <Row extends DataSetEntry>({ format }: Row) => readers[format] as unknown as Reader<DataSetEntry>;
+const loader = (name: DatasetName): LoadSource => loaderOf(readerOf(dataSets[name]), dataSets[name]);
 
 /**
  * Fashion-MNIST: 60,000 + 10,000 grey 28×28 pictures of clothes in ten classes (Xiao, Rasul & Vollgraf 2017).
@@ -14,20 +26,44 @@ import { findSplit } from './locate.js';
  * const { train, test } = await fashionMnist({ device });
  * const test = await fashionMnist({ split: 'test' });
  */
-export const fashionMnist: LoadSource = sourceLoader(catalog['fashion-mnist']);
+export const fashionMnist = loader('fashion-mnist');
 
 /** MNIST: 60,000 + 10,000 grey 28×28 handwritten digits (LeCun, Cortes & Burges). */
-export const mnist: LoadSource = sourceLoader(catalog.mnist);
+export const mnist = loader('mnist');
 
 /** Kuzushiji-MNIST: 60,000 + 10,000 grey 28×28 cursive Japanese characters in ten classes (Clanuwat et al. 2018). */
-export const kmnist: LoadSource = sourceLoader(catalog.kmnist);
+export const kmnist = loader('kmnist');
 
 /** notMNIST: 60,000 + 10,000 grey 28×28 letters A to J in many fonts (Bulatov 2011), as D. Flanagan repacked them. */
-export const notMnist: LoadSource = sourceLoader(catalog.notmnist);
+export const notMnist = loader('notmnist');
 
-/** Every set that `load` knows. */
-export const names = ['fashion-mnist', 'mnist', 'kmnist', 'notmnist', 'digits'] as const;
-export type DatasetName = (typeof names)[number];
+/**
+ * CIFAR-10: 50,000 + 10,000 coloured 32×32 pictures in ten classes (Krizhevsky 2009), from the files of
+ * `cifar-10-binary.tar.gz`. It is not fetched: unpack it yourself. `root` is the folder of the files, or one that has them in
+ * `cifar-10/` or `cifar-10-batches-bin/`.
+ *
+ * @throws ERR_DATA when the files are in none of the places, naming them; ERR_FORMAT for a file of another size or with a label
+ *   that is no class; ERR_ARGUMENT for another split
+ * @example const test = await data.cifar10({ root: 'downloads', split: 'test' });
+ */
+export const cifar10 = loader('cifar10');
+
+/**
+ * CIFAR-100: as CIFAR-10, in a hundred classes, from the files of `cifar-100-binary.tar.gz`; its twenty coarse labels are left
+ * out.
+ *
+ * @throws as `cifar10`
+ * @example const test = await data.cifar100({ root: 'downloads', split: 'test' });
+ */
+export const cifar100 = loader('cifar100');
+
+/**
+ * The optical digits, grey 8×8, their 17 levels spread over 0 … 255: 1,437 to train and 360 to test on, divided at
+ * random with a fixed seed and every digit in proportion. Of `options` only `split` and `device` matter.
+ * @throws ERR_FILE or ERR_FORMAT when the package's own file is missing or damaged
+ * @example const unknown = (await digits({ split: 'test' })).resize(28, 28);
+ */
+export const digits = loader('digits');
 
 /**
  * A set by its name, for programs that are told it: `load('mnist', { split: 'test' })`.
@@ -39,15 +75,8 @@ export function load(
   name: DatasetName,
   options?: SourceOptions & { split?: Split | undefined },
 ): Promise<ImageDataset<Tensor> | TrainAndTest> {
-  const loaders: Record<DatasetName, LoadSource> = {
-    'fashion-mnist': fashionMnist,
-    mnist,
-    kmnist,
-    notmnist: notMnist,
-    digits,
-  };
-  if (!Object.hasOwn(loaders, name)) throw expected(`one of ${names.join(', ')}`, 'name', name);
-  return loaders[name](options);
+  if (!Object.hasOwn(dataSets, name)) throw expected(`one of ${dataSetNames.join(', ')}`, 'name', name);
+  return loader(name)(options);
 }
 
 /** One set of `available`. */
@@ -63,13 +92,13 @@ export interface Availability {
 
 /** What is on this machine, and where. Looks only; fetches nothing. */
 export async function available({ root }: { root?: string } = {}): Promise<Availability[]> {
-  const rows: Availability[] = await Promise.all(
-    (Object.keys(catalog) as SourceName[]).map(async (name) => {
-      const source = catalog[name];
-      const [train, test] = await Promise.all([findSplit(source, 'train', root), findSplit(source, 'test', root)]);
-      const { title, licence, homepage } = source;
+  return await Promise.all(
+    dataSetNames.map(async (name): Promise<Availability> => {
+      const row: DataSetEntry = dataSets[name];
+      const { find } = readerOf(row);
+      const [train, test] = await Promise.all([find(row, 'train', root), find(row, 'test', root)]);
+      const { title, licence, homepage } = row;
       return { name, title, licence, homepage, train: train ?? null, test: test ?? null };
     }),
   );
-  return [...rows, { name: 'digits', ...aboutDigits }];
 }

@@ -1,7 +1,8 @@
 // Dividing a set at random into parts of exact sizes, class by class where there are labels. Depends only on the size,
 // the labels and the seed: the same split on every machine.
+
+import { wholeNumber } from '../arguments.js';
 import { expected, IsotorchError } from '../errors.js';
-import { integer } from './arguments.js';
 import { SeededRandom } from './random.js';
 
 export interface SplitOptions {
@@ -63,7 +64,7 @@ function partSizes(size: number, parts: number | readonly number[]): readonly nu
   if (!Array.isArray(parts) || parts.length === 0) {
     throw expected('a fraction between 0 and 1, or an array of counts', 'parts', parts);
   }
-  const counts = parts.map((count, i) => integer(count, `parts[${i}]`));
+  const counts = parts.map((count, i) => wholeNumber(count, `parts[${i}]`, 0));
   const sum = counts.reduce((total, count) => total + count, 0);
   if (sum !== size) {
     throw new IsotorchError(

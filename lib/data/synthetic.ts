@@ -1,10 +1,13 @@
 // Sets that no network was trained on, made rather than found: noise, and real images with their pixels shuffled. All
 // are drawn from seeded streams of their own, the same on every machine.
+
+import { finite, positive, wholeNumber } from '../arguments.js';
 import { expected } from '../errors.js';
+import type { SyntheticName } from '../known/unknownSets.js';
 import { type Device, type Tensor, torch } from '../tensor/index.js';
-import { finite, type ImageShape, imageShape, integer } from './arguments.js';
-import { ImageDataset } from './dataset.js';
 import { pixelDistribution } from './gaussian.js';
+import { ImageDataset } from './imageDataset.js';
+import { type ImageShape, imageShape } from './imageShape.js';
 import { SeededRandom } from './random.js';
 
 export interface NoiseOptions {
@@ -45,7 +48,7 @@ export function gaussianNoise(
   n: number,
   { mean = 0.5, std = 1, ...options }: GaussianOptions = {},
 ): ImageDataset<null> {
-  const draw = pixelDistribution(finite(mean, 'mean') * 255, finite(std, 'std', Number.MIN_VALUE) * 255);
+  const draw = pixelDistribution(finite(mean, 'mean') * 255, positive(std, 'std') * 255);
   const { pixels, seed, make } = blank(n, options, 'gaussian-noise');
   const random = new SeededRandom('gaussian noise', seed);
   for (let i = 0; i < pixels.length; i++) pixels[i] = draw(random.uint32());
@@ -78,9 +81,9 @@ export function pixelShuffled(dataset: ImageDataset, { seed = 0 }: { seed?: numb
 
 function blank(n: number, { shape, like, seed = 0, device }: NoiseOptions, name: string) {
   if (like !== undefined && !(like instanceof ImageDataset)) throw expected('an ImageDataset', 'like', like);
-  const size = integer(n, 'n', 1);
+  const size = wholeNumber(n, 'n');
   const sizes = imageShape(shape ?? like?.shape ?? [1, 28, 28], 'shape');
-  const bytes = integer(size * sizes[0] * sizes[1] * sizes[2], 'number of pixels', 1, 2 ** 32);
+  const bytes = wholeNumber(size * sizes[0] * sizes[1] * sizes[2], 'number of pixels', 1, 2 ** 32);
   const pixels = new Uint8Array(bytes);
   return { pixels, seed, make: () => unknown(pixels, size, sizes, name, device ?? like?.device ?? 'cpu', like) };
 }
@@ -97,3 +100,10 @@ function unknown(
   const comparable = like && like.shape[0] === shape[0];
   return new ImageDataset({ images, labels: null, name, ...(comparable && { statistics: like.statistics }) });
 }
+
+/** Synthetic sets by name, each in the number and the shape of known images. */
+export const syntheticLike: { readonly [N in SyntheticName]: (known: ImageDataset) => ImageDataset<null> } = {
+  'uniform-noise': (like) => uniformNoise(like.size, { like }),
+  'gaussian-noise': (like) => gaussianNoise(like.size, { like }),
+  'pixel-shuffled': (like) => pixelShuffled(like),
+};

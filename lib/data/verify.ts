@@ -1,7 +1,7 @@
 // Reads a file of a known set and makes sure that it is that file, bit for bit, before anything else looks at it.
 import { createHash } from 'node:crypto';
 import { IsotorchError } from '../errors.js';
-import type { Digest, SourceFile } from './catalog.js';
+import type { Digest, SourceFile } from '../known/dataSets.js';
 import { gunzipIdx, isGzip, readFileBytes } from './idx.js';
 
 /**

@@ -1,6 +1,6 @@
 // `evaluation`: many networks against many sets with many detectors, from one file. See docs/evaluation.md.
 
-export { type ManifestResult, runManifest } from './execute/execute.js';
+export { type ManifestResult, type Outcome, runManifest } from './execute/execute.js';
 export type { ManifestProgress, RunManifestOptions } from './execute/run.js';
 export { type DetectorTime, renderTiming, type Timing } from './execute/timing.js';
 export type { DetectorChoice, DetectorSchemas } from './manifest/detectorSchemas.js';
@@ -9,7 +9,6 @@ export { type Checked, type CheckOptions, checkManifest, type ReadOptions, readM
 export type {
   ArrayFile,
   ArraySets,
-  Bootstrap,
   Checkpoint,
   DataReference,
   DataSource,
@@ -21,14 +20,14 @@ export type {
   UnknownSets,
   WeightsSource,
 } from './manifest/types.js';
-export { type Network, networksOf } from './networks.js';
+export { type NetworkEntry, networksOf } from './networks.js';
 export {
   type Counts,
-  type Distance,
   type ExtractJob,
   type FitJob,
   type Job,
   jobsOfPlan,
+  layoutOf,
   type MeasureJob,
   type Plan,
   type PlannedKnown,
@@ -36,10 +35,8 @@ export {
   type PlannedSet,
   planManifest,
   type ScoreJob,
-  type Skipped,
   type TrainJob,
 } from './plan.js';
 export { renderPlan } from './planText.js';
-export { evaluationCsv, evaluationJson, type Failure, type Outcome } from './resultFiles.js';
-export { type EvaluationRow, type Intervals, type Layout, layoutOf, sortRows } from './rows.js';
-export { evaluationMarkdown, type Spread, type Table, type TablesOptions, tablesOf } from './tables.js';
+export { type Effect, type QuickstartOptions, type QuickstartResult, quickstart } from './quickstart.js';
+export { type EvaluateRunsOptions, evaluateRuns, planRuns, type RunsResult, type Trained } from './runs.js';

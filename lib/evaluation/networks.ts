@@ -1,12 +1,13 @@
 // The networks that a manifest stands for, one by one: each loss and seed of its training, each seed of its checkpoints, each
 // entry of its arrays; and which detectors a network rules out by what its last layer is.
 
-import type { FitsOn } from '../ood/index.js';
+import type { FitsOn } from '../known/detectors.js';
+import { type LossEntry, type LossName, lossTable } from '../known/losses.js';
 import { withSeed } from './manifest/checkpointShape.js';
 import type { DetectorChoice } from './manifest/detectorSchemas.js';
 import type { ArraySets, Checkpoint, Manifest, RunSource, Training, WeightsSource } from './manifest/types.js';
 
-export interface Network {
+export interface NetworkEntry {
   /** Of its own: the name and, where there is one, the seed (`convnet-isomax-s0`). */
   readonly id: string;
   /** What networks that differ in their seeds alone share; tables average over these. */
@@ -16,7 +17,7 @@ export interface Network {
   readonly model: string | null;
   readonly seed: number | null;
   /** The last layer, as far as the loss tells. */
-  readonly head: 'affine' | 'distance' | 'other' | 'none' | 'unknown';
+  readonly head: LossEntry['head'] | 'none' | 'unknown';
   /** The known sets it is measured on; null for all. */
   readonly known: readonly string[] | null;
   readonly source:
@@ -36,13 +37,13 @@ export function networksOf({
   train,
   checkpoints,
   arrays,
-}: Pick<Manifest, 'train' | 'checkpoints' | 'arrays'>): Network[] {
+}: Pick<Manifest, 'train' | 'checkpoints' | 'arrays'>): NetworkEntry[] {
   return [...(train ? trained(train) : []), ...checkpoints.flatMap(ofCheckpoint), ...arrays.map(ofArrays)];
 }
 
 /** Networks that one entry of `checkpoints` stands for. */
-export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Network[] {
-  const [loss, model] = source.kind === 'run' ? [null, null] : [source.loss, source.model];
+export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): NetworkEntry[] {
+  const { loss = null, model = null } = source.kind === 'run' ? (source.says ?? {}) : source;
   return seeds.map((seed) => ({
     id: withSeedName(name, seed),
     ...{ name, loss, model, seed, known },
@@ -51,7 +52,7 @@ export function ofCheckpoint({ name, seeds, id: known, source }: Checkpoint): Ne
   }));
 }
 
-function trained(training: Training): Network[] {
+function trained(training: Training): NetworkEntry[] {
   const { model, losses, seeds } = training;
   return losses.flatMap((loss) =>
     seeds.map((seed) => {
@@ -62,7 +63,7 @@ function trained(training: Training): Network[] {
   );
 }
 
-function ofArrays(arrays: ArraySets): Network {
+function ofArrays(arrays: ArraySets): NetworkEntry {
   const { name, loss, model, seed, head } = arrays;
   const source = { kind: 'arrays', arrays } as const;
   return {
@@ -79,18 +80,7 @@ function ofArrays(arrays: ArraySets): Network {
 
 const withSeedName = (name: string, seed: number | null): string => (seed === null ? name : `${name}-s${seed}`);
 
-function headOf(loss: string | null): Network['head'] {
-  return loss === null ? 'unknown' : (HEADS[loss] ?? 'unknown');
-}
-/** What each loss has for a last layer. */
-const HEADS: Readonly<Record<string, Network['head']>> = {
-  softmax: 'affine',
-  logitnorm: 'affine',
-  isomax: 'distance',
-  isomaxplus: 'distance',
-  dismax: 'distance',
-  godin: 'other',
-};
+const headOf = (loss: LossName | null): NetworkEntry['head'] => (loss === null ? 'unknown' : lossTable[loss].head);
 
 /**
  * Why a detector can't work on a network, as far as one can tell before it is there; null where nothing speaks against it.
@@ -99,7 +89,7 @@ const HEADS: Readonly<Record<string, Network['head']>> = {
  * @param known the known set: what there is to be fitted on, else null
  */
 export function obstacle(
-  { head, source }: Network,
+  { head, source }: NetworkEntry,
   { needs, fitsOn }: DetectorChoice,
   known: Readonly<Record<FitsOn, unknown>>,
 ): string | null {

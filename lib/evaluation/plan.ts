@@ -4,20 +4,11 @@
 // manifest's names alone: the same manifest, or one with entries added, gives the same ids, and a run that was killed finds
 // what it has done.
 
+import type { Bootstrap, Distance, Layout, Skipped } from '../report/index.js';
 import type { DetectorChoice } from './manifest/detectorSchemas.js';
-import type {
-  ArrayFile,
-  ArraySets,
-  Bootstrap,
-  DataReference,
-  KnownSet,
-  Manifest,
-  UnknownSets,
-} from './manifest/types.js';
-import { type Network, networksOf, obstacle } from './networks.js';
+import type { ArrayFile, ArraySets, DataReference, KnownSet, Manifest, UnknownSets } from './manifest/types.js';
+import { type NetworkEntry, networksOf, obstacle } from './networks.js';
 import { knownSize } from './sizes.js';
-
-export type Distance = 'near' | 'far';
 
 interface JobBase {
   /** `score/resnet20-s0/cifar10/knn/svhn` */
@@ -82,17 +73,9 @@ export interface PlannedKnown {
 }
 
 export interface PlannedNetwork {
-  readonly network: Network;
+  readonly network: NetworkEntry;
   readonly known: readonly PlannedKnown[];
   readonly jobs: readonly Job[];
-}
-
-/** A detector that a network or its known set rules out. */
-export interface Skipped {
-  readonly network: string;
-  readonly known: string;
-  readonly detector: string;
-  readonly reason: string;
 }
 
 export interface Plan extends Pick<Manifest, 'name' | 'profile' | 'out'> {
@@ -151,8 +134,20 @@ export function jobsOfPlan({ networks }: Plan): Job[] {
   return networks.flatMap(({ jobs }) => jobs);
 }
 
+/** The order of a plan's names, for its results. */
+export function layoutOf({ networks, detectors }: Plan): Layout {
+  const known = networks.flatMap((each) => each.known);
+  const distinct = (names: readonly string[]): string[] => [...new Set(names)];
+  return {
+    known: distinct(known.map(({ name }) => name)),
+    networks: distinct(networks.map(({ network }) => network.name)),
+    detectors: detectors.map(({ label }) => label),
+    ood: distinct(known.flatMap(({ ood }) => [...ood.near, ...ood.far].map(({ name }) => name))),
+  };
+}
+
 function knownSetsOf(
-  { known, source }: Network,
+  { known, source }: NetworkEntry,
   id: readonly KnownSet[],
   sizeOf: (set: DataReference) => number | null,
 ) {
@@ -164,11 +159,11 @@ function knownSetsOf(
       const planned = (from: DataReference, id: string): PlannedSet => ({
         ...{ id, name: from.name, from },
         // Made-up images come in the number of the known ones.
-        images: from.source.kind === 'made-up' ? images : sizeOf(from),
+        images: from.source.kind === 'synthetic' ? images : sizeOf(from),
       });
       // Made-up images are made after the known ones, so they are others for another known set.
       const unknown = (from: DataReference): PlannedSet =>
-        planned(from, from.source.kind === 'made-up' ? `${from.name}@${name}` : from.name);
+        planned(from, from.source.kind === 'synthetic' ? `${from.name}@${name}` : from.name);
       return {
         name,
         train: train && planned(train, `${name}:train`),
@@ -196,7 +191,7 @@ function arraysAsKnown({ train, validation, id, ood }: ArraySets): PlannedKnown 
 }
 
 function jobsOf(
-  { id: network, source }: Network,
+  { id: network, source }: NetworkEntry,
   known: readonly PlannedKnown[],
   usable: readonly (readonly DetectorChoice[])[],
 ): Job[] {

@@ -1,6 +1,8 @@
-// The losses by name, for recipes and command lines: head, criterion, and the score that the authors use with them.
+// The losses by name, for recipes and command lines: lib/known/losses.ts says which there are and what is known of them, here
+// stands what makes their two parts.
 
 import { expected } from '../errors.js';
+import { type LossEntry, type LossName, lossNames, lossTable } from '../known/losses.js';
 import type { Module } from '../nn/index.js';
 import { DisMaxHead, DisMaxLoss } from './dismax.js';
 import { GodinHead } from './godin.js';
@@ -10,69 +12,29 @@ import { IsoMaxPlusHead, IsoMaxPlusLoss } from './isomaxPlus.js';
 import { LogitNormLoss } from './logitNorm.js';
 import { SoftMaxHead, SoftMaxLoss } from './softmax.js';
 
-export const lossNames = ['softmax', 'isomax', 'isomaxplus', 'dismax', 'logitnorm', 'godin'] as const;
-export type LossName = (typeof lossNames)[number];
+export { type LossName, lossNames } from '../known/losses.js';
 
-export interface LossFamily {
+export interface LossFamily extends Pick<LossEntry, 'title' | 'score'> {
   readonly name: LossName;
-  /** As it is written: `IsoMax+`. */
-  readonly title: string;
   /** A new first part, in the form that `models` take. */
   head(numFeatures: number, numClasses: number, options?: HeadOptions): Head;
   /** A new second part. The options are for the IsoMax family; the others have none of these. */
   criterion(options?: IsoMaxLossOptions): Module;
-  /**
-   * The score of logits that its authors use with it: maximum probability, entropic score, minimum distance, or the sum of
-   * maximum and mean logit and entropic score. G-ODIN's own score is of h (`GodinHead.numerator`), which logits don't give;
-   * of those that they give, the maximum probability comes nearest (docs/losses.md).
-   */
-  readonly score: 'mps' | 'es' | 'mds' | 'mmles';
 }
 
-const families: Readonly<Record<LossName, LossFamily>> = {
-  softmax: {
-    name: 'softmax',
-    title: 'SoftMax',
-    head: (...sizes) => new SoftMaxHead(...sizes),
-    criterion: () => new SoftMaxLoss(),
-    score: 'mps',
-  },
-  isomax: {
-    name: 'isomax',
-    title: 'IsoMax',
-    head: (...sizes) => new IsoMaxHead(...sizes),
-    criterion: (options) => new IsoMaxLoss(options),
-    score: 'es',
-  },
-  isomaxplus: {
-    name: 'isomaxplus',
-    title: 'IsoMax+',
-    head: (...sizes) => new IsoMaxPlusHead(...sizes),
-    criterion: (options) => new IsoMaxPlusLoss(options),
-    score: 'mds',
-  },
+interface Parts {
+  readonly head: new (numFeatures: number, numClasses: number, options?: HeadOptions) => Head;
+  readonly criterion: new (options?: object) => Module;
+}
+
+const parts: { readonly [N in LossName]: Parts } = {
+  softmax: { head: SoftMaxHead, criterion: SoftMaxLoss },
+  isomax: { head: IsoMaxHead, criterion: IsoMaxLoss },
+  isomaxplus: { head: IsoMaxPlusHead, criterion: IsoMaxPlusLoss },
   // With its regularisation, as in all but one of the published rows.
-  dismax: {
-    name: 'dismax',
-    title: 'DisMax',
-    head: (...sizes) => new DisMaxHead(...sizes),
-    criterion: (options) => new DisMaxLoss(options),
-    score: 'mmles',
-  },
-  logitnorm: {
-    name: 'logitnorm',
-    title: 'LogitNorm',
-    head: (...sizes) => new SoftMaxHead(...sizes),
-    criterion: () => new LogitNormLoss(),
-    score: 'mps',
-  },
-  godin: {
-    name: 'godin',
-    title: 'G-ODIN',
-    head: (...sizes) => new GodinHead(...sizes),
-    criterion: () => new SoftMaxLoss(),
-    score: 'mps',
-  },
+  dismax: { head: DisMaxHead, criterion: DisMaxLoss },
+  logitnorm: { head: SoftMaxHead, criterion: LogitNormLoss },
+  godin: { head: GodinHead, criterion: SoftMaxLoss },
 };
 
 /**
@@ -83,5 +45,11 @@ const families: Readonly<Record<LossName, LossFamily>> = {
  */
 export function byName(name: LossName): LossFamily {
   if (!lossNames.includes(name)) throw expected(`one of ${lossNames.join(', ')}`, 'loss', name);
-  return families[name];
+  const { head: FirstPart, criterion: SecondPart } = parts[name];
+  const { title, score } = lossTable[name];
+  return {
+    ...{ name, title, score },
+    head: (...sizes) => new FirstPart(...sizes),
+    criterion: (options) => new SecondPart(options),
+  };
 }

@@ -5,11 +5,11 @@
 // Uncertainty Estimation by Replacing the Loss and Calibrating" (2022); dlmacedo/distinction-maximization-loss,
 // losses/dismax.py.
 
+import { notNegative, positive } from '../arguments.js';
 import { expected } from '../errors.js';
 import type { ForeignKeys } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 import { fractionalLoss, mosaics, type PreparedBatch } from './fractional.js';
-import { checkTemperature } from './head.js';
 import { IsoMaxLoss, type IsoMaxLossOptions } from './isomax.js';
 import { IsoMaxPlusHead } from './isomaxPlus.js';
 
@@ -32,7 +32,7 @@ export class DisMaxHead extends IsoMaxPlusHead {
   override get foreignKeys(): ForeignKeys {
     return {
       temperature: (value) => {
-        this.temperature = checkTemperature(value.item());
+        this.temperature = positive(value.item(), 'temperature');
       },
       validationset_available: null,
       precomputed_thresholds: null,
@@ -66,10 +66,8 @@ export class DisMaxLoss extends IsoMaxLoss {
     super(options);
     if (regularization !== 'fpr' && regularization !== null)
       throw expected("'fpr' or null", 'regularization', regularization);
-    if (typeof alpha !== 'number' || !(alpha >= 0 && Number.isFinite(alpha)))
-      throw expected('a number of 0 or more', 'alpha', alpha);
     this.regularization = regularization;
-    this.alpha = alpha;
+    this.alpha = notNegative(alpha, 'alpha');
   }
 
   /**

@@ -5,10 +5,11 @@
 // Data" (CVPR 2020), section 3. The authors published no code; first values and the form of g are those of Jingkang50/OpenOOD,
 // openood/networks/godin_net.py.
 
-import { expected } from '../errors.js';
+import { oneOf } from '../arguments.js';
+import { factory } from '../nn/arguments.js';
 import { BatchNorm1d, functional, init, Linear, Parameter, Sequential, Sigmoid } from '../nn/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
-import { factory, Head, type HeadOptions } from './head.js';
+import { Head, type HeadOptions } from './head.js';
 
 const similarities = ['inner', 'euclidean', 'cosine'] as const;
 
@@ -44,9 +45,7 @@ export class GodinHead extends Head {
   constructor(numFeatures: number, numClasses: number, options: GodinHeadOptions = {}) {
     super(numFeatures, numClasses, options.temperature);
     const { similarity = 'cosine' } = options;
-    if (!similarities.includes(similarity))
-      throw expected(`one of ${similarities.join(', ')}`, 'similarity', similarity);
-    this.similarity = similarity;
+    this.similarity = oneOf(similarities, similarity, 'similarity');
     const kind = factory(options);
     this.weight = new Parameter(torch.empty([numClasses, numFeatures], kind));
     init.kaimingNormal_(this.weight, { nonlinearity: 'relu' });

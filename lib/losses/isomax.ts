@@ -3,11 +3,12 @@
 // Macêdo et al., "Entropic Out-of-Distribution Detection" (IJCNN 2021) and "Entropic Out-of-Distribution Detection:
 // Seamless Detection of Unknown Examples" (IEEE TNNLS 2021); dlmacedo/entropic-out-of-distribution-detection, losses/isomax.py.
 
-import { expected } from '../errors.js';
+import { flag, positive } from '../arguments.js';
+import { factory } from '../nn/arguments.js';
 import { Module, Parameter } from '../nn/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
 import { sequentialLoss, stableLoss } from './criterion.js';
-import { factory, Head, type HeadOptions } from './head.js';
+import { Head, type HeadOptions } from './head.js';
 
 /**
  * First part: `z_j = −‖f − p_j‖₂ / T`, features [N, d] → logits [N, C]. The distance is the exact one, and its gradient is
@@ -55,11 +56,8 @@ export class IsoMaxLoss extends Module {
 
   constructor({ entropicScale = 10, sequential = false }: IsoMaxLossOptions = {}) {
     super();
-    if (typeof entropicScale !== 'number' || !(entropicScale > 0 && Number.isFinite(entropicScale)))
-      throw expected('a positive number', 'entropicScale', entropicScale);
-    if (typeof sequential !== 'boolean') throw expected('a boolean', 'sequential', sequential);
-    this.entropicScale = entropicScale;
-    this.sequential = sequential;
+    this.entropicScale = positive(entropicScale, 'entropicScale');
+    this.sequential = flag(sequential, 'sequential');
   }
 
   /**

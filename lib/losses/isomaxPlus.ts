@@ -3,9 +3,10 @@
 // Macêdo & Ludermir, "Enhanced Isotropy Maximization Loss: Seamless and High-Performance Out-of-Distribution Detection
 // Simply Replacing the SoftMax Loss" (2021); dlmacedo/entropic-out-of-distribution-detection, losses/isomaxplus.py.
 
+import { factory } from '../nn/arguments.js';
 import { functional, init, Parameter } from '../nn/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
-import { factory, Head, type HeadOptions } from './head.js';
+import { Head, type HeadOptions } from './head.js';
 import { IsoMaxLoss } from './isomax.js';
 
 /**

@@ -3,7 +3,7 @@
 // Wei, Xie, Cheng, Feng, An, Li, "Mitigating Neural Network Overconfidence with Logit Normalization" (ICML 2022);
 // hongxin001/logitnorm_ood.
 
-import { expected } from '../errors.js';
+import { positive } from '../arguments.js';
 import { Module } from '../nn/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
 import { checkLabels, inFullPrecision, stableLoss } from './criterion.js';
@@ -29,8 +29,7 @@ export class LogitNormLoss extends Module {
 
   constructor({ tau = 0.04 }: LogitNormLossOptions = {}) {
     super();
-    if (typeof tau !== 'number' || !(tau > 0 && Number.isFinite(tau))) throw expected('a positive number', 'tau', tau);
-    this.tau = tau;
+    this.tau = positive(tau, 'tau');
   }
 
   /**

@@ -1,10 +1,11 @@
 // The SoftMax loss, the baseline: a linear layer and cross-entropy, with the authors' first values.
 // Source: dlmacedo/entropic-out-of-distribution-detection, losses/softmax.py.
 
+import { factory } from '../nn/arguments.js';
 import { init, Module, Parameter } from '../nn/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
 import { stableLoss } from './criterion.js';
-import { factory, Head, type HeadOptions } from './head.js';
+import { Head, type HeadOptions } from './head.js';
 
 /**
  * First part: `z = (f·Wᵀ + b) / T`, features [N, d] → logits [N, C].

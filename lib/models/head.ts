@@ -1,5 +1,6 @@
 // The last layer comes from outside, so that any loss fits any network.
 
+import { wholeNumber } from '../arguments.js';
 import { expected } from '../errors.js';
 import { Linear, Module } from '../nn/index.js';
 
@@ -17,6 +18,5 @@ export function headFrom(make: MakeHead | undefined, numFeatures: number, numCla
 
 /** @throws ERR_ARGUMENT unless each is a whole number of 1 or more. */
 export function checkSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(sizes))
-    if (!Number.isSafeInteger(value) || value < 1) throw expected('a whole number of 1 or more', name, value);
+  for (const [name, value] of Object.entries(sizes)) wholeNumber(value, name);
 }

@@ -14,7 +14,7 @@ import {
   ReLU,
   Sequential,
 } from '../nn/index.js';
-import type { Tensor } from '../tensor/index.js';
+import { Tensor } from '../tensor/index.js';
 import { checkSizes, headFrom, type MakeHead } from './head.js';
 
 export interface ResNetOptions {
@@ -94,6 +94,14 @@ export class ResNet extends Module {
     this.fc = headFrom(head, this.numFeatures, numClasses);
     for (const module of this.modules())
       if (module instanceof Conv2d) init.kaimingNormal_(module.weight, { mode: 'fan_out', nonlinearity: 'relu' });
+  }
+
+  /** torchvision's networks begin with 7×7, those of CIFAR experiments with 3×3. */
+  override stateAdvice(at: (key: string) => unknown): string | undefined {
+    const theirs = at('conv1.weight');
+    const [kernel, own] = [theirs instanceof Tensor ? theirs.shape[2] : undefined, this.conv1.weight.shape[2]];
+    if (kernel === own || (kernel !== 3 && kernel !== 7)) return undefined;
+    return `  its first layer is ${kernel}×${kernel}: make the network with { stem: '${kernel === 7 ? 'large' : 'small'}' }`;
   }
 
   /** Images [N, channels, H, W] → penultimate features [N, d]. */

@@ -4,10 +4,21 @@
 
 import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
-import { Buffer, capture, type Device, type DType, Parameter, type Tensor, tidy } from '../tensor/index.js';
+import {
+  Buffer,
+  capture,
+  type Device,
+  type DType,
+  type HookHandle,
+  Parameter,
+  type Tensor,
+  tidy,
+} from '../tensor/index.js';
 import { flag } from './arguments.js';
+import type { FullBackwardHook } from './backwardHooks.js';
 import { type Convert, convert } from './convert.js';
-import { snakeCase } from './names.js';
+import { type ForwardHook, type ForwardPreHook, type HookOptions, Hooks } from './hooks.js';
+import { type Part, Parts } from './parts.js';
 import { block } from './print.js';
 import {
   type ForeignKeys,
@@ -20,16 +31,10 @@ import {
 } from './stateDict.js';
 import { traceForward } from './trace.js';
 
-type State = AnyModule | Parameter | Buffer;
+let hooksOf: (module: AnyModule) => Hooks | undefined;
 
 /** Any module, whatever its forward takes and gives. */
 export type AnyModule = Module<unknown, never[]>;
-
-interface Registered {
-  value: State;
-  /** How many fields there were before it: its place among them. */
-  after: number;
-}
 
 /**
  * Base of all modules (`torch.nn.Module`). A class of your own has fields and a `forward`:
@@ -51,10 +56,19 @@ interface Registered {
 export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[]> {
   #training = true;
   readonly #readTraining = () => this.#training;
-  readonly #registered = new Map<string, Registered>();
+  readonly #parts = new Parts(this, (value): value is AnyModule => value instanceof Module);
+  readonly #hooks = new Hooks();
+  readonly #readHooks = () => this.#hooks.entries;
 
   constructor() {
-    traceForward(new.target, Module.prototype);
+    traceForward(new.target, Module.prototype, hooksOf);
+  }
+
+  static {
+    hooksOf = (module) => {
+      capture.dependsOn(module.#readHooks);
+      return module.#hooks.entries && module.#hooks;
+    };
   }
 
   /** Whether it behaves as in training (dropout drops, batch norm learns its statistics). Set by `train` and `eval`. */
@@ -75,71 +89,33 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   /** Registers a module under a literal name, for names that no field could have. Returns the module. */
   registerModule<M extends AnyModule>(name: string, module: M): M {
     if (!(module instanceof Module)) throw expected('a Module', name, module);
-    return this.#register(name, module);
+    return this.#parts.register(name, module);
   }
 
   /** Registers a parameter under a literal name. Returns the parameter. */
   registerParameter(name: string, parameter: Parameter): Parameter {
     if (!(parameter instanceof Parameter)) throw expected('a Parameter', name, parameter);
-    return this.#register(name, parameter);
+    return this.#parts.register(name, parameter);
   }
 
   /** Registers a buffer under a literal name. Returns the buffer. */
   registerBuffer(name: string, buffer: Buffer): Buffer {
     if (!(buffer instanceof Buffer)) throw expected('a Buffer', name, buffer);
-    return this.#register(name, buffer);
+    return this.#parts.register(name, buffer);
   }
 
-  #register<S extends State>(name: string, value: S): S {
-    if (typeof name !== 'string' || name === '' || name.includes('.'))
-      throw expected('a name without dots', 'name', name);
-    if (this.#own().some(([taken]) => taken === name)) throw this.#twice(name);
-    this.#registered.set(name, { value, after: Object.keys(this).length });
-    return value;
+  /** `registerModule`, under PyTorch's other name. */
+  addModule<M extends AnyModule>(name: string, module: M): M {
+    return this.registerModule(name, module);
   }
 
-  #twice(name: string): IsotorchError {
-    return new IsotorchError('ERR_ARGUMENT', `${this.constructor.name} has two parts named ${name}`);
+  /** Takes back what was registered under a literal name. */
+  unregister(name: string): void {
+    this.#parts.unregister(name);
   }
 
-  /**
-   * Everything of this module alone, in order of declaration. A value registered under a literal name has that name only,
-   * even if a field holds it too.
-   */
-  #own(): [string, State][] {
-    const literal = new Set<unknown>();
-    const queue = [...this.#registered];
-    for (const [, { value }] of queue) literal.add(value);
-    const found: [string, State][] = [];
-    for (const [i, field] of Object.keys(this).entries()) {
-      while (queue[0] !== undefined && queue[0][1].after <= i) take(queue.shift() as [string, Registered]);
-      const value: unknown = this[field as keyof this];
-      if (isState(value) && !literal.has(value)) found.push([snakeCase(field), value]);
-      else if (Array.isArray(value) && value.some(isState)) throw this.#inArray(field);
-    }
-    for (const entry of queue) take(entry);
-    const names = new Set<string>();
-    for (const [name] of found) {
-      if (names.has(name)) throw this.#twice(name);
-      names.add(name);
-    }
-    return found;
-
-    function take([name, { value }]: [string, Registered]): void {
-      found.push([name, value]);
-    }
-  }
-
-  #inArray(field: string): IsotorchError {
-    return new IsotorchError(
-      'ERR_ARGUMENT',
-      `${this.constructor.name}.${field} is an array of modules or parameters, which would be neither trained nor saved. ` +
-        `Use new nn.ModuleList(…), or a #private field if they belong to another module`,
-    );
-  }
-
-  #ofKind<T extends State>(kind: abstract new (...args: never[]) => T): Map<string, T> {
-    return new Map(this.#own().filter((entry): entry is [string, T] => entry[1] instanceof kind));
+  #ofKind<T extends Part>(kind: abstract new (...args: never[]) => T): Map<string, T> {
+    return new Map(this.#parts.all().filter((entry): entry is [string, T] => entry[1] instanceof kind));
   }
 
   /** The parameters of this module itself, without those of modules inside. */
@@ -211,6 +187,30 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
     return [...this.namedBuffers().values()];
   }
 
+  /** The module at a path such as `body.0`; '' is this one. @throws ERR_ARGUMENT where there is none. */
+  getSubmodule(path: string): AnyModule {
+    let module: AnyModule = this;
+    for (const name of path === '' ? [] : path.split('.'))
+      module = module.namedChildren().get(name) ?? this.#nothingAt(path, 'module');
+    return module;
+  }
+
+  /** The parameter at a path such as `body.0.weight`. @throws ERR_ARGUMENT where there is none. */
+  getParameter(path: string): Parameter {
+    const [owner, name] = splitPath(path);
+    return this.getSubmodule(owner).ownParameters().get(name) ?? this.#nothingAt(path, 'parameter');
+  }
+
+  /** The buffer at a path such as `body.1.running_mean`. @throws ERR_ARGUMENT where there is none. */
+  getBuffer(path: string): Buffer {
+    const [owner, name] = splitPath(path);
+    return this.getSubmodule(owner).ownBuffers().get(name) ?? this.#nothingAt(path, 'buffer');
+  }
+
+  #nothingAt(path: string, kind: string): never {
+    throw new IsotorchError('ERR_ARGUMENT', `${this.constructor.name} has no ${kind} at ${JSON.stringify(path)}`);
+  }
+
   /** Calls `fn` with every module inside, innermost first, and last with this one. Returns this module. */
   apply(fn: (module: AnyModule) => void): this {
     if (typeof fn !== 'function') throw expected('a function', 'fn', fn);
@@ -259,7 +259,41 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
    */
   to(target: DType | Device | Convert): this {
     convert([...this.parameters(), ...this.buffers()], target);
+    for (const module of this.modules()) module.moved();
     return this;
+  }
+
+  /** `to('float32')`. */
+  float(): this {
+    return this.to('float32');
+  }
+
+  /** `to('float64')`. */
+  double(): this {
+    return this.to('float64');
+  }
+
+  /** `to('float16')`. */
+  half(): this {
+    return this.to('float16');
+  }
+
+  /** Called on each module after `to` has moved its tensors, for layers that care how those lie in memory. */
+  protected moved(): void {}
+
+  // ---- hooks
+
+  /**
+   * Calls `hook(module, inputs)` before each forward; an array that it gives takes the inputs' place.
+   * @example const handle = layer.registerForwardPreHook((_, [x]) => [x.mul(2)]); …; handle.remove();
+   */
+  registerForwardPreHook(hook: ForwardPreHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('before', hook, options);
+  }
+
+  /** Calls `hook(module, inputs, output)` after each forward; what it gives, if anything, takes the output's place. */
+  registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('after', hook, options);
   }
 
   /** Frees all parameters and buffers now. The module can't be used afterwards. */
@@ -269,6 +303,14 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /**
+   * Calls `hook(module, gradInputs, gradOutputs)` when backward() has come through the module; an array that it gives takes
+   * the place of the inputs' gradients. Captured steps refuse it: use `tensor.registerHook` there.
+   */
+  registerFullBackwardHook(hook: FullBackwardHook<this>, options: HookOptions = {}): HookHandle {
+    return this.#hooks.add('backward', hook, options);
   }
 
   // ---- state
@@ -311,6 +353,14 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
     return false;
   }
 
+  /** Called before a state dict is compared with this module, for layers whose sizes it decides. `own`: its tensors, by key. */
+  prepareForState(_own: (key: string) => Tensor | undefined): void {}
+
+  /** A line of advice for a state dict that does not fit; undefined where there is none. @param at what the dict has for a key */
+  stateAdvice(_at: (key: string) => unknown): string | undefined {
+    return undefined;
+  }
+
   // ---- print
 
   /** The settings that `toString` shows in parentheses. */
@@ -334,6 +384,8 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   }
 }
 
-function isState(value: unknown): value is State {
-  return value instanceof Module || value instanceof Parameter || value instanceof Buffer;
+/** `['body.0', 'weight']` of `body.0.weight`. */
+function splitPath(path: string): [owner: string, name: string] {
+  const dot = path.lastIndexOf('.');
+  return [path.slice(0, Math.max(dot, 0)), path.slice(dot + 1)];
 }

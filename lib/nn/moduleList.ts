@@ -2,7 +2,8 @@
 
 import { IsotorchError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
-import { type AnyModule, Module } from './module.js';
+import type { AnyModule, Module } from './module.js';
+import { ModuleSequence } from './moduleSequence.js';
 import { block, mergeEqual } from './print.js';
 
 /**
@@ -12,32 +13,15 @@ import { block, mergeEqual } from './print.js';
  * blocks = new nn.ModuleList([new Block(16), new Block(16)]);
  * forward(x: Tensor) { for (const block of this.blocks) x = block.forward(x); return x; }
  */
-export class ModuleList<M extends AnyModule = Module> extends Module<never, never[]> {
-  readonly #list: M[] = [];
-
+export class ModuleList<M extends AnyModule = Module> extends ModuleSequence<M, never, never[]> {
   constructor(modules: Iterable<M> = []) {
     super();
-    for (const module of modules) this.append(module);
+    this.extend(modules);
   }
 
-  /** Adds a module at the end. Returns this list. */
-  append(module: M): this {
-    this.registerModule(String(this.#list.length), module);
-    this.#list.push(module);
-    return this;
-  }
-
-  get length(): number {
-    return this.#list.length;
-  }
-
-  /** The module at that place, from the end if negative. */
-  at(index: number): M | undefined {
-    return this.#list.at(index);
-  }
-
-  [Symbol.iterator](): Iterator<M> {
-    return this.#list[Symbol.iterator]();
+  /** A list of those from `start` to before `end`, as an array's `slice`. */
+  slice(start?: number, end?: number): ModuleList<M> {
+    return new ModuleList(this.part(start, end).map(([, module]) => module));
   }
 
   /** @throws ERR_ARGUMENT always: a list has no order of computing. */
@@ -49,7 +33,7 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never, neve
   }
 
   override toString(): string {
-    const children = this.#list.map((module, i) => [String(i), module.toString()] as const);
+    const children = [...this].map((module, i) => [String(i), module.toString()] as const);
     return block(this.constructor.name, this.extraRepr(), mergeEqual(children));
   }
 }

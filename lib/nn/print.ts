@@ -10,9 +10,15 @@ export function python(value: Printable): string {
   if (value === null) return 'None';
   if (typeof value !== 'number')
     return `(${value.map((item) => python(item)).join(', ')}${value.length === 1 ? ',' : ''})`;
-  const size = Math.abs(value);
-  if (Number.isInteger(value) || size >= 1e-4 || !Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+  if (Number.isInteger(value) || Math.abs(value) >= 1e-4) return String(value);
   return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+/** A number as Python writes a float: `1.0`, `0.25`, `1e+16`. */
+export function pythonFloat(value: number): string {
+  if (Math.abs(value) >= 1e16 && Number.isFinite(value)) return value.toExponential();
+  return Number.isInteger(value) ? `${value}.0` : python(value);
 }
 
 /** `name=value, …`; a name of '' gives the value alone. */
@@ -27,9 +33,9 @@ export const indent = (text: string): string => text.replace(/\n(?!$)/g, '\n  ')
 
 /** `Name(settings)` on one line, or with one line for each child. */
 export function block(name: string, extra: string, children: readonly (readonly [string, string])[]): string {
-  if (children.length === 0) return `${name}(${extra})`;
+  if (children.length === 0 && !extra.includes('\n')) return `${name}(${extra})`;
   const lines = children.map(([key, text]) => `(${key}): ${indent(text)}`);
-  if (extra !== '') lines.unshift(extra);
+  if (extra !== '') lines.unshift(...extra.split('\n'));
   return `${name}(\n  ${lines.join('\n  ')}\n)`;
 }
 

@@ -86,6 +86,10 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
       if (take && incoming.has(key)) foreign.push([key, incoming.get(key), take]);
       incoming.delete(key);
     }
+    module.prepareForState((key) => {
+      const value = incoming.get(path + key);
+      return value instanceof Tensor && !value.isDisposed ? value : undefined;
+    });
     const version = versionOf(dict, prefix + path);
     for (const [name, tensor] of ownState(module)) {
       targets.set(path + name, tensor);
@@ -106,6 +110,7 @@ export function loadInto(root: AnyModule, dict: StateSource, options: LoadOption
         ...list('unexpected', unexpected),
         ...unfit.map((problem) => `  ${problem}`),
         ...advice([...targets.keys()], dict, prefix),
+        ...places(root).flatMap(({ module, path }) => module.stateAdvice((key) => incoming.get(path + key)) ?? []),
       ].join('\n'),
     );
   }
@@ -176,8 +181,10 @@ function misfit(key: string, target: Tensor, value: unknown): string[] {
 
 const list = (what: string, keys: readonly string[]) => (keys.length === 0 ? [] : [`  ${what}: ${keys.join(', ')}`]);
 
-/** The usual reason why no key fits at all: a wrapper around the network that was saved. */
+/** The usual reasons why no key fits at all: a wrapper around the network that was saved, or a whole training checkpoint. */
 function advice(targets: readonly string[], dict: StateSource, prefix: string): string[] {
+  const inner = innerDict(new Set(targets), dict);
+  if (inner !== undefined) return [inner];
   const keys = [...(types.isMap(dict) ? dict.keys() : Object.keys(dict))];
   if (prefix !== '' && !keys.some((key) => key.startsWith(prefix)))
     return [`  no key begins with ${JSON.stringify(prefix)}; the first is ${JSON.stringify(keys[0])}`];
@@ -189,3 +196,21 @@ function advice(targets: readonly string[], dict: StateSource, prefix: string): 
 
 const suffixed = (key: string, end: string) =>
   key.endsWith(`.${end}`) ? key.slice(0, key.length - end.length) : undefined;
+
+/** Where the dict holds another that has the keys: which, and how many of them. */
+function innerDict(targets: ReadonlySet<string>, dict: StateSource): string | undefined {
+  const entries = (source: object): [unknown, unknown][] =>
+    types.isMap(source) ? [...source] : (Object.entries(source) as [unknown, unknown][]);
+  const fits = (key: unknown) =>
+    typeof key === 'string' && (targets.has(key) || targets.has(key.slice(key.indexOf('.') + 1)));
+  if (entries(dict).some(([key]) => fits(key))) return undefined;
+  const found = entries(dict).flatMap(([key, value]) => {
+    if (typeof value !== 'object' || value === null || value instanceof Tensor || Array.isArray(value)) return [];
+    const count = entries(value).filter(([name]) => fits(name)).length;
+    return count > 0 ? [{ key: String(key), count }] : [];
+  });
+  const [best] = found.sort((a, b) => b.count - a.count);
+  if (best === undefined) return undefined;
+  const get = types.isMap(dict) ? `dict.get(${JSON.stringify(best.key)})` : `dict[${JSON.stringify(best.key)}]`;
+  return `  its ${JSON.stringify(best.key)} has ${best.count} of the ${targets.size} keys: load ${get}, or what checkpoint.weights(path) finds`;
+}

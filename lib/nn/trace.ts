@@ -1,16 +1,21 @@
-// Tells an error where in the model it happened: "in Net.classifier (Linear 64 → 10)". Each class's `forward` is wrapped
-// once, when its first instance is made, in a function that does nothing but catch; on its way up through the nested
+// Each class's `forward` is wrapped once, when its first instance is made, in a function that runs the module's hooks and
+// tells an error where in the model it happened: "in Net.classifier (Linear 64 → 10)". On its way up through the nested
 // forwards the error gathers the names of the fields, from the layer that failed to the model that was called.
 
 import { IsotorchError } from '../errors.js';
+import type { Hooks } from './hooks.js';
 import type { AnyModule } from './module.js';
 
 type Forward = (this: AnyModule, ...inputs: unknown[]) => unknown;
 
 const wrapped = new WeakSet<object>();
 
-/** Wraps `forward` of the class and of those it extends, up to `base`, which has none. */
-export function traceForward(moduleClass: object, base: object): void {
+/** Wraps `forward` of the class and of those it extends, up to `base`, which has none. `hooksOf`: a module's hooks, if any. */
+export function traceForward(
+  moduleClass: object,
+  base: object,
+  hooksOf: (module: AnyModule) => Hooks | undefined,
+): void {
   let prototype = (moduleClass as { prototype: object }).prototype;
   while (prototype !== base && !wrapped.has(prototype)) {
     wrapped.add(prototype);
@@ -18,7 +23,10 @@ export function traceForward(moduleClass: object, base: object): void {
     if (typeof forward === 'function') {
       const traced = function (this: AnyModule, ...inputs: unknown[]): unknown {
         try {
-          return forward.apply(this, inputs);
+          const hooks = hooksOf(this);
+          // Hooks belong to the call from outside, not to what its forward asks of a class above (`super.forward`).
+          const outermost = hooks !== undefined && Object.getPrototypeOf(this).forward === traced;
+          return outermost ? hooks.run(this, forward, inputs) : forward.apply(this, inputs);
         } catch (error) {
           throw error instanceof IsotorchError ? located(error, this) : error;
         }

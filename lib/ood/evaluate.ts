@@ -8,10 +8,10 @@ import type { RunLabels } from '../report/index.js';
 import { Tensor, tidy } from '../tensor/index.js';
 import { type Arrays, rowsOf } from './arrays/arrays.js';
 import { forChunks } from './arrays/chunks.js';
-import { checkLabels } from './arrays/labels.js';
+import { checkLabels } from './arrays/classLabels.js';
+import { Evaluation, type ScoredSet } from './comparisons.js';
 import type { Detector } from './detectors/detector.js';
 import { entropic, maxProbability, minDistance } from './detectors/logitScores.js';
-import { Evaluation, type ScoredSet } from './evaluation.js';
 import { checkTraining, fitAll, readsFeatures } from './fitting.js';
 import {
   type AnyDetector,

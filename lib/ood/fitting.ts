@@ -2,7 +2,7 @@
 // arrays from the same pass over them.
 
 import { IsotorchError } from '../errors.js';
-import type { Need } from './arrays/arrays.js';
+import type { Need } from '../known/detectors.js';
 import { type Detector, type FittedDetector, learns } from './detectors/detector.js';
 import {
   type AnyDetector,

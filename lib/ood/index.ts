@@ -1,6 +1,36 @@
 // The ood room's public names: evaluate and its three stages, detectors and activation shapings, the metrics.
 
-export { type Arrays, arrays, type Need, narrowed, rowsOf } from './arrays/arrays.js';
+export type {
+  ChoiceSetting,
+  FlagSetting,
+  NumberLimits,
+  NumberSetting,
+  NumbersSetting,
+  PathSetting,
+  PathsSetting,
+  Setting,
+  SettingSpec,
+  SettingSpecs,
+  Settings,
+} from '../known/detectorSettings.js';
+export {
+  type DetectorEntry,
+  type DetectorName,
+  type DetectorNeed,
+  type DetectorSettings,
+  detectorNames,
+  detectorSpecs,
+  type FitsOn,
+  type Need,
+  namesElsewhere,
+  type ShapingEntry,
+  type ShapingName,
+  type ShapingSettings,
+  shapingNames,
+  shapingSpecs,
+} from '../known/detectors.js';
+export { type DetectorSpec, parseDetector } from '../known/parseDetector.js';
+export { type Arrays, arrays, narrowed, rowsOf } from './arrays/arrays.js';
 export { ArrayCache, type CacheEntry, type PruneOptions } from './arrays/cache.js';
 export { CHUNK, forChunks, type TrainingArrays } from './arrays/chunks.js';
 export { type ArraysContent, arraysKey, hashFile, hashTensors } from './arrays/contentHash.js';
@@ -15,13 +45,12 @@ export {
 export { type AffineHead, affineHead, type ClassifierHead, type DistanceHead, headOf } from './arrays/head.js';
 export { percentiles, type Walk } from './arrays/percentiles.js';
 export { type Calibration, fitTemperature, type TemperatureOptions } from './calibration/temperature.js';
+export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './comparisons.js';
 export {
   type Detector,
   type FittedDetector,
   learns,
   needed,
-  type Setting,
-  type Settings,
   type State,
 } from './detectors/detector.js';
 export { dice } from './detectors/dice.js';
@@ -60,23 +89,6 @@ export {
   mps,
 } from './detectors/logitScores.js';
 export { mahalanobis } from './detectors/mahalanobis.js';
-export {
-  type DetectorEntry,
-  type DetectorName,
-  type DetectorNeed,
-  type DetectorSettings,
-  type DetectorSpec,
-  detectorNames,
-  detectorSpecs,
-  type FitsOn,
-  namesElsewhere,
-  parseDetector,
-  type ShapingEntry,
-  type ShapingName,
-  type ShapingSettings,
-  shapingNames,
-  shapingSpecs,
-} from './detectors/names.js';
 export { nci } from './detectors/nci.js';
 export { nnguide } from './detectors/nnguide.js';
 export { openMax } from './detectors/openmax.js';
@@ -84,29 +96,18 @@ export { byName } from './detectors/registry.js';
 export { relation } from './detectors/relation.js';
 export { residual } from './detectors/residual.js';
 export { rmds } from './detectors/rmds.js';
-export type {
-  ChoiceSetting,
-  FlagSetting,
-  NumberLimits,
-  NumberSetting,
-  NumbersSetting,
-  PathSetting,
-  PathsSetting,
-  SettingSpec,
-  SettingSpecs,
-} from './detectors/settings.js';
 export { she } from './detectors/she.js';
 export { scaledMaxProbability, temperatureScaling } from './detectors/temperature.js';
 export { vim } from './detectors/vim.js';
 export { type EvaluateOptions, type EvaluateProgress, evaluate, scoreAll } from './evaluate.js';
-export { type Comparison, Evaluation, type EvaluationInit, type ScoredSet } from './evaluation.js';
+export type { GuardContent } from './guard/file.js';
 export {
   type FitThresholdOptions,
   fitThreshold,
   fitThresholdFromArrays,
   type GuardOptions,
 } from './guard/fitThreshold.js';
-export { Guard, type GuardContent, type LoadGuardOptions } from './guard/guard.js';
+export { Guard, type LoadGuardOptions } from './guard/guard.js';
 export type { GuardedModel } from './guard/network.js';
 export type { Verdict } from './guard/verdicts.js';
 export { autogradNorm } from './images/gradNorm.js';
@@ -177,7 +178,7 @@ export { react, vra } from './shaping/clipping.js';
 export { ashB, ashP, ashS, scale } from './shaping/pruning.js';
 export { shaped } from './shaping/shaped.js';
 export { type FittedShaping, type Shaping, shapingLearns } from './shaping/shaping.js';
-export { PERCENTILES, percentilesOf } from './thresholds/percentiles.js';
+export { PERCENTILES, percentilesOf } from './thresholds/scorePercentiles.js';
 export {
   fitThresholdFromScores,
   type Interval,

@@ -1,16 +1,19 @@
-// A learning rate: a number to those who read and set it, and one tensor per device to the fused kernels. The tensors stay
-// the same for the optimizer's life and are filled anew, so that a recorded step takes a schedule's rates without a new record.
+// A number that schedules move, such as a learning rate: a number to those who read and set it, and one tensor per device to
+// the kernels. The tensors stay the same for the optimizer's life and are filled again, so that a recorded step takes a
+// schedule's values without a new record.
 
+import { inRange } from '../known/optimSettings.js';
 import { capture, type Device, type Tensor, tidy, torch } from '../tensor/index.js';
-import { amount } from './optimizer.js';
 
 export class Rate {
   #value: number;
+  readonly #name: string;
   readonly #tensors = new Map<Device, Tensor>();
 
   /** @throws ERR_ARGUMENT unless it is a finite number of 0 or more. */
-  constructor(value: number) {
-    this.#value = amount(value, 'lr');
+  constructor(value: number, name: string) {
+    this.#value = inRange(value, name);
+    this.#name = name;
   }
 
   get value(): number {
@@ -18,7 +21,7 @@ export class Rate {
   }
 
   set value(value: number) {
-    this.#value = amount(value, 'lr');
+    this.#value = inRange(value, this.#name);
     tidy(() => {
       for (const tensor of this.#tensors.values()) tensor.fill_(value);
     });

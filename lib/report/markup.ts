@@ -10,11 +10,11 @@ export class Markup {
   }
 }
 
-export type Content = Markup | string | number | null | undefined | readonly Content[];
+export type Content = Markup | string | number | false | null | undefined | readonly Content[];
 
 /**
- * A template whose values are escaped, also inside quoted attributes. Markup goes in as it is, arrays are joined, null and
- * undefined leave nothing.
+ * A template whose values are escaped, also inside quoted attributes. Markup goes in as it is, arrays are joined, null,
+ * undefined and false leave nothing.
  *
  * @example
  * markup`<li title="${name}">${name}</li>`
@@ -41,7 +41,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 function textOf(value: Content): string {
-  if (value === null || value === undefined) return '';
+  if (value === null || value === undefined || value === false) return '';
   if (value instanceof Markup) return value.text;
   if (typeof value === 'object') return value.map(textOf).join('');
   return escapeMarkup(String(value));

@@ -2,8 +2,10 @@
 // and score each), and in each cell the mean over seeds with its spread. All reports print these, so that the terminal, the
 // page and a reader's own sums agree. Order is order of first appearance.
 
+import { type MetricName, metricNames } from '../known/metrics.js';
 import { customaryScore, lossTitle } from './names.js';
-import { METRICS, type MetricName, type ResultRow } from './types.js';
+import { networkOf } from './rows.js';
+import type { ResultRow } from './types.js';
 
 /** A mean over runs with different seeds. */
 export interface Cell {
@@ -13,14 +15,18 @@ export interface Cell {
 }
 
 export interface Line {
+  /** What tells it from other networks. */
+  readonly network: string;
   readonly loss: string;
   readonly model: string;
   readonly score: string;
-  /** What to call loss and model: the model is named only where there are several. */
+  /** What to call the network: by its loss, and by its name or model too where the loss alone doesn't tell. */
   readonly label: string;
   /** Whether this is the score that goes with the loss. */
   readonly customary: boolean;
   readonly runs: number;
+  /** Seeds of the line that have no figure in this group. */
+  readonly lacking: number;
   /** Undefined where no run has the figure: accuracy without labels. */
   readonly cells: Readonly<Record<MetricName, Cell | undefined>>;
   /** The figures that no line of the group exceeds, as printed; empty in a group of one line. */
@@ -54,18 +60,24 @@ export type ScoreChoice = 'customary' | 'all';
  */
 export function summarise(results: readonly ResultRow[], scores: ScoreChoice = 'customary'): Summary[] {
   return [...groupBy(results, (row) => row.id)].map(([id, rows]) => {
-    const manyModels = new Set(rows.map((row) => row.model)).size > 1;
-    const lines = [...groupBy(rows, (row) => JSON.stringify([row.loss, row.model, row.score])).values()]
-      .map((of) => ({ ...describeLine(of[0]!, rows, manyModels), of }))
+    const label = labelling(rows);
+    const lines = [...groupBy(rows, (row) => JSON.stringify([networkOf(row), row.score])).values()]
+      .map((of) => ({ ...describeLine(of[0]!, rows, label), of }))
       .filter(({ customary }) => scores === 'all' || customary);
     const oods = [...groupBy(rows, (row) => row.ood).keys()];
     const groups: Group[] = oods.map((ood) => {
-      const inGroup = lines.map(({ of, ...line }) => ({ ...line, ...average(of.filter((row) => row.ood === ood)) }));
+      const inGroup = lines.map(({ of, ...line }) =>
+        counted(
+          line,
+          of,
+          of.filter((row) => row.ood === ood),
+        ),
+      );
       const sizes = rows.filter((row) => row.ood === ood).map((row) => row.nOod);
       return { ood, nOod: common(sizes), lines: markBest(inGroup.filter(({ runs }) => runs > 0)) };
     });
     if (oods.length > 1) {
-      const means = lines.map(({ of, ...line }) => ({ ...line, ...average(meansOverSets(of, oods)) }));
+      const means = lines.map(({ of, ...line }) => counted(line, of, meansOverSets(of, oods)));
       groups.push({ ood: null, nOod: undefined, lines: markBest(means.filter(({ runs }) => runs > 0)) });
     }
     return { id, nId: common(rows.map((row) => row.nId)), groups };
@@ -100,15 +112,34 @@ export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map
 type Figures = { readonly [name in MetricName]: number | null };
 type Averaged = Pick<Line, 'runs' | 'cells'>;
 
-function describeLine({ loss, model, score }: ResultRow, rows: readonly ResultRow[], manyModels: boolean) {
-  const scores = rows.filter((row) => row.loss === loss && row.model === model).map((row) => row.score);
-  const customary = customaryScore(loss, scores) === score;
-  return { loss, model, score, label: manyModels ? `${lossTitle(loss)} · ${model}` : lossTitle(loss), customary };
+function describeLine(row: ResultRow, rows: readonly ResultRow[], label: (row: ResultRow) => string) {
+  const { loss, model, score } = row;
+  const network = networkOf(row);
+  const scores = rows.filter((other) => networkOf(other) === network).map((other) => other.score);
+  return { network, loss, model, score, label: label(row), customary: customaryScore(loss, scores) === score };
+}
+
+/** How networks are called: by their loss, and by their name (or model) too where several have the same. */
+export function labelling(rows: readonly ResultRow[]): (row: ResultRow) => string {
+  const networks = new Map(
+    [...groupBy(rows, ({ loss }) => loss)].map(([loss, of]) => [loss, countOf(of.map(networkOf))]),
+  );
+  const models = countOf(rows.map(({ model }) => model));
+  return ({ loss, model, network }) => {
+    const several = network === undefined ? models > 1 : networks.get(loss)! > 1;
+    return several ? `${lossTitle(loss)} · ${network ?? model}` : lossTitle(loss);
+  };
+}
+
+const countOf = (names: readonly unknown[]): number => new Set(names).size;
+
+function counted<L extends object>(line: L, all: readonly ResultRow[], runs: readonly Figures[]) {
+  return { ...line, ...average(runs), lacking: countOf(all.map(({ seed }) => seed)) - runs.length };
 }
 
 function average(runs: readonly Figures[]): Averaged {
   const cells = Object.fromEntries(
-    METRICS.map((name) => [name, cellOf(runs.map((run) => run[name]).filter((value) => value !== null))]),
+    metricNames.map((name) => [name, cellOf(runs.map((run) => run[name]).filter((value) => value !== null))]),
   );
   return { runs: runs.length, cells: cells as Line['cells'] };
 }
@@ -128,7 +159,7 @@ function meansOverSets(rows: readonly ResultRow[], oods: readonly string[]): Fig
   if (!runs.every((run) => oods.every((ood) => run.some((row) => row.ood === ood)))) return [];
   return runs.map((run) => {
     const { cells } = average(run);
-    return Object.fromEntries(METRICS.map((name) => [name, cells[name]?.mean ?? null])) as Figures;
+    return Object.fromEntries(metricNames.map((name) => [name, cells[name]?.mean ?? null])) as Figures;
   });
 }
 
@@ -138,7 +169,7 @@ function markBest(lines: readonly Omit<Line, 'best'>[]): Line[] {
     return cell === undefined ? Number.NEGATIVE_INFINITY : Number(percentage(cell.mean));
   };
   return lines.map((line) => {
-    const best = METRICS.filter(
+    const best = metricNames.filter(
       (name) => line.cells[name] !== undefined && lines.every((other) => printed(other, name) <= printed(line, name)),
     );
     return { ...line, best: new Set(lines.length > 1 ? best : []) };

@@ -2,9 +2,9 @@
 // decimal. With colour the best of each block is bold. Returns text and prints nothing.
 
 import { styleText } from 'node:util';
-import { METRIC_NAMES } from './names.js';
+import { metricNames, metricTable } from '../known/metrics.js';
 import { cellText, type Line, type ScoreChoice, summarise } from './summary.js';
-import { METRICS, type ResultRow } from './types.js';
+import type { ResultRow } from './types.js';
 
 export interface TableOptions {
   /** Whether to use bold and dim. @default false; `supportsColour(process.stdout)` finds out */
@@ -28,10 +28,10 @@ export function renderTable(
   if (results.length === 0) return 'No results.';
   const style = (format: 'bold' | 'dim', text: string): string => (colour ? escapeStyle(format, text) : text);
   const summaries = summarise(results, scores);
-  const head = ['loss', 'score', ...METRICS.map((name) => `${METRIC_NAMES[name].short} ↑`)];
+  const head = ['loss', 'score', ...metricNames.map((name) => `${metricTable[name].short} ↑`)];
   const body = summaries.flatMap(({ groups }) => groups.flatMap(({ lines }) => lines.map(textsOf)));
   const widths = head.map((title, i) => Math.max(displayWidth(title), ...body.map((texts) => displayWidth(texts[i]!))));
-  const align: Align[] = ['left', 'left', ...METRICS.map((): Align => 'right')];
+  const align: Align[] = ['left', 'left', ...metricNames.map((): Align => 'right')];
   const row = (texts: readonly string[], bold: readonly boolean[] = []): string =>
     `  ${texts
       .map((text, i) => {
@@ -51,7 +51,7 @@ export function renderTable(
           : style('bold', `Unknown: ${printable(ood)}`) + style('dim', images(nOod)),
       );
       for (const line of lines) {
-        out.push(row(textsOf(line), [false, false, ...METRICS.map((name) => line.best.has(name))]));
+        out.push(row(textsOf(line), [false, false, ...metricNames.map((name) => line.best.has(name))]));
       }
     }
     out.push('');
@@ -90,7 +90,11 @@ const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\uff01-\uff60]/u;
 
 function textsOf(line: Line): string[] {
-  return [printable(line.label), printable(line.score), ...METRICS.map((name) => cellText(line.cells[name]))];
+  return [
+    printable(line.lacking > 0 ? `${line.label} (n = ${line.runs})` : line.label),
+    printable(line.score),
+    ...metricNames.map((name) => cellText(line.cells[name])),
+  ];
 }
 
 function images(count: number | undefined): string {

@@ -1,6 +1,8 @@
 // What an evaluation hands to a report: plain data, nothing of tensors, models or files. One `ResultRow` says how well one
 // network, with one score, told one known data set from one unknown one; a `Figure` holds what is drawn of the same
-// comparison. `results.json` is `{ environment, results }`.
+// comparison. One network or many, from a program, a run or a manifest: the same rows go into the same tables, files and page.
+
+import type { MetricName } from '../known/metrics.js';
 
 /** Anything that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -10,12 +12,19 @@ export type Environment = { readonly [key: string]: Json | undefined };
 
 /** Which network was measured. */
 export interface RunLabels {
+  /** What networks that differ in their seeds alone share. Where it is left out, loss and model tell networks apart. */
+  readonly network?: string | undefined;
   /** What it was trained with: `softmax`, `isomax`, `isomaxplus`, or any other name. */
   readonly loss: string;
   readonly model: string;
   /** Of its training; null where it is not known. */
   readonly seed: number | null;
 }
+
+/** How alike an unknown set is to the known one. */
+export type Distance = 'near' | 'far';
+
+export type Intervals = { readonly [name in MetricName]?: readonly [low: number, high: number] };
 
 /** Figures are fractions from 0 to 1, larger is better; `lib/ood/metrics/metrics.ts` defines them. */
 export interface ResultRow extends RunLabels {
@@ -34,7 +43,17 @@ export interface ResultRow extends RunLabels {
   readonly auprOut: number;
   readonly nId: number;
   readonly nOod: number;
+  readonly distance?: Distance | undefined;
+  /** Bootstrap intervals of some metrics; null without a bootstrap. */
+  readonly intervals?: Intervals | null | undefined;
+  /** The figures of a peer by its own names, null where it has none for these scores; null without a profile. */
+  readonly profile?: Readonly<Record<string, number | null>> | null | undefined;
 }
+
+/** A row of a manifest, which has all of them. */
+export type EvaluationRow = ResultRow & {
+  readonly [K in 'network' | 'distance' | 'intervals' | 'profile']: Exclude<ResultRow[K], undefined>;
+};
 
 /** The curves of one row. */
 export interface Figure extends RunLabels {
@@ -53,19 +72,47 @@ export interface Figure extends RunLabels {
   readonly threshold: number;
 }
 
-/** What `results.json` holds. */
+/** Resamples of the intervals. */
+export interface Bootstrap {
+  readonly resamples: number;
+  readonly seed: number;
+  /** Of the intervals. */
+  readonly confidence: number;
+}
+
+/** A detector that a network or its known set rules out. */
+export interface Skipped {
+  readonly network: string;
+  readonly known: string;
+  readonly detector: string;
+  readonly reason: string;
+}
+
+/** A job that ended in an error, and with it everything that needed it. */
+export interface Failure {
+  /** Id of the job. */
+  readonly job: string;
+  readonly code: string;
+  readonly message: string;
+  /** How many rows of the results are missing for that; a row that needed several such jobs counts for one of them. */
+  readonly rows: number;
+}
+
+/** What `results.json` holds: what was measured, left out, and what failed. */
 export interface Results {
-  readonly environment: Environment;
+  readonly name?: string;
+  readonly environment?: Environment;
+  readonly profile?: string | null;
+  readonly bootstrap?: Bootstrap | null;
   readonly results: readonly ResultRow[];
+  readonly skipped?: readonly Skipped[];
+  readonly failures?: readonly Failure[];
 }
 
 /** What `report.html` is made of. */
 export interface Report extends Results {
+  readonly environment: Environment;
   readonly figures: readonly Figure[];
   /** @default 'Does the network know what it doesn’t know?' */
   readonly title?: string;
 }
-
-/** The columns of every table, in order. Of all of them more is better. */
-export const METRICS = ['accuracy', 'auroc', 'tnrAtTpr95', 'dtacc', 'auprIn', 'auprOut'] as const;
-export type MetricName = (typeof METRICS)[number];

@@ -1,11 +1,11 @@
 // TorchScript as a module like any other: its parameters train, its state dict loads and saves, it stands inside Sequential and
 // inside captured steps. What it computes, its file says.
 
-import { access } from 'node:fs/promises';
-import { describe, expected, IsotorchError } from '../errors.js';
+import type { PathInput } from '../checkpoint/index.js';
 import { type NativeScript, native } from '../native.js';
 import { type AnyModule, Module } from '../nn/index.js';
 import { Buffer, capture, type Device, Parameter, Tensor } from '../tensor/index.js';
+import { programFile } from './programFile.js';
 import { fromScript, type ScriptInput, type ScriptOutput, scripts, toScript } from './values.js';
 
 /**
@@ -161,25 +161,15 @@ export interface LoadScriptOptions {
  * PyTorch has deprecated TorchScript in favour of `torch.export`: for models that you export today see `loadPackage`.
  *
  * @param path a file; LibTorch reads it itself, on a thread of its own
- * @throws ERR_FILE if it is not there; ERR_FORMAT if it is no TorchScript, or damaged
+ * @throws ERR_FILE if it is not there; ERR_FORMAT if it is no TorchScript, naming what it is, or damaged
  * @example
  * const features = (await loadScript('resnet50.pt')).eval();
  * const model = new nn.Sequential(features, new losses.IsoMaxHead(2048, 10));
  */
 export async function loadScript<Output extends ScriptOutput = Tensor, Inputs extends ScriptInput[] = Tensor[]>(
-  path: string,
+  path: PathInput,
   { device }: LoadScriptOptions = {},
 ): Promise<ScriptModule<Output, Inputs>> {
-  await requireFile(path);
-  return new ScriptModule(await native.loadScript(path, device ?? null));
-}
-
-/** @internal */
-export async function requireFile(path: string): Promise<void> {
-  if (typeof path !== 'string' || path === '') throw expected('a path', 'path', path);
-  try {
-    await access(path);
-  } catch (cause) {
-    throw new IsotorchError('ERR_FILE', `Expected a file at ${describe(path)}: ${(cause as Error).message}`, { cause });
-  }
+  const file = await programFile(path, 'script');
+  return new ScriptModule(await native.loadScript(file, device ?? null));
 }

@@ -1,11 +1,12 @@
 // Models that Python has exported and compiled (`torch._inductor.aoti_compile_and_package`), run without Python.
 
 import { types } from 'node:util';
+import type { PathInput } from '../checkpoint/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
 import type { StateSource } from '../nn/index.js';
 import { Tensor } from '../tensor/index.js';
-import { requireFile } from './module.js';
+import { programFile } from './programFile.js';
 
 export interface LoadPackageOptions {
   /** Which of the package's models. @default 'model' */
@@ -83,13 +84,13 @@ export class ExportedModel {
 /**
  * Loads a `.pt2` package that AOTInductor has compiled (`torch._inductor.aoti_load_package`). It is native code for the machine
  * that it was compiled for, and is run: load only files that you trust.
- * @throws ERR_FILE if it is not there; ERR_FORMAT if it is no package, or has no such model
+ * @throws ERR_FILE if it is not there; ERR_FORMAT if it is no package, naming what it is, or has no such model
  * @example
  * using model = await loadPackage('resnet.pt2');
  * const logits = model.forward(images);
  */
-export async function loadPackage(path: string, options: LoadPackageOptions = {}): Promise<ExportedModel> {
+export async function loadPackage(path: PathInput, options: LoadPackageOptions = {}): Promise<ExportedModel> {
   const { model = 'model', deviceIndex = -1 } = options;
-  await requireFile(path);
-  return new ExportedModel(await native.loadPackage(path, model, deviceIndex));
+  const file = await programFile(path, 'package');
+  return new ExportedModel(await native.loadPackage(file, model, deviceIndex));
 }

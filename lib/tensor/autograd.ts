@@ -3,6 +3,8 @@
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
+import { dependsOn } from './capture/recording.js';
+import { hooksNow } from './gradientHooks.js';
 import { Tensor } from './tensor.js';
 
 function handles(tensors: readonly (Tensor | null)[], name: string, optional = false): Float64Array {
@@ -64,6 +66,7 @@ export function grad(
       `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`,
     );
   }
+  dependsOn(hooksNow);
   const gradients = native.grad(
     handles(from, 'outputs'),
     handles(inputs, 'inputs'),

@@ -5,10 +5,11 @@ import { types } from 'node:util';
 import { describe, IsotorchError } from '../errors.js';
 import { type NativeOverload, type NativeValue, native } from '../native.js';
 import { isPlainObject } from '../plainObject.js';
-import { isDType } from './dtype.js';
+import { isDType, type Scalar } from './dtype.js';
+import { restate } from './forms.js';
 import { camelCase } from './names.js';
 import { Generator } from './random.js';
-import { Tensor } from './tensor.js';
+import { summary, Tensor } from './tensor.js';
 
 interface Parameter extends NativeValue {
   /** The name in JavaScript. */
@@ -25,17 +26,19 @@ export interface Overload extends NativeOverload {
   givesTensor: boolean;
 }
 
-type Options = Record<string, unknown>;
+export type Options = Record<string, unknown>;
 
 /** "This value does not fit", told apart from every value that does. */
 const MISFIT = Symbol('misfit');
 
-const isOptions = (value: unknown): value is Options => isPlainObject(value) && !('re' in value && 'im' in value);
+/** Whether `value`, at the end of a call, names arguments. */
+export const isOptions = (value: unknown): value is Options =>
+  isPlainObject(value) && !('re' in value && 'im' in value);
 
-const isInteger = (value: unknown): boolean => Number.isInteger(value) || typeof value === 'bigint';
+export const isInteger = (value: unknown): boolean => Number.isInteger(value) || typeof value === 'bigint';
 const isComplex = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 're' in value && 'im' in value;
-const isScalar = (value: unknown): boolean =>
+export const isScalar = (value: unknown): value is Scalar =>
   typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' || isComplex(value);
 
 function element(kind: Parameter['kind'], value: unknown): boolean {
@@ -62,6 +65,9 @@ function element(kind: Parameter['kind'], value: unknown): boolean {
   }
 }
 
+/** Of a list. An array may claim 2³² − 1 elements and have none. */
+const mostElements = 2 ** 22;
+
 /** `value` as the addon wants it, or MISFIT. */
 function convert(parameter: Parameter, value: unknown): unknown {
   if (value === undefined) return parameter.hasDefault ? undefined : parameter.optional ? null : MISFIT;
@@ -72,6 +78,7 @@ function convert(parameter: Parameter, value: unknown): unknown {
         return convert(parameter, Array.from(value as Float64Array));
       return parameter.repeat > 0 && element(parameter.kind, value) ? value : MISFIT;
     }
+    if (value.length > mostElements) return MISFIT;
     if (parameter.kind !== 'Tensor') return value.every((item) => element(parameter.kind, item)) ? value : MISFIT;
     const handles = new Float64Array(value.length);
     for (let i = 0; i < value.length; i++) {
@@ -83,8 +90,14 @@ function convert(parameter: Parameter, value: unknown): unknown {
   }
   if (parameter.kind === 'Tensor') return value instanceof Tensor ? value.handle : MISFIT;
   if (parameter.kind === 'Generator') return value instanceof Generator ? value.number : MISFIT;
-  return element(parameter.kind, value) ? value : MISFIT;
+  if (element(parameter.kind, value)) return value;
+  const reduction = parameter.key === 'reduction' ? reductions.indexOf(value as Reduction) : -1;
+  return reduction < 0 ? MISFIT : reduction;
 }
+
+/** How a loss over a batch becomes its result: the schemas number them, PyTorch's front names them. */
+export const reductions = ['none', 'mean', 'sum'] as const;
+export type Reduction = (typeof reductions)[number];
 
 /** The addon's arguments for this overload, or undefined if it doesn't take these. */
 function bind(
@@ -232,17 +245,8 @@ export class Operator {
       if (overload.givesTensor && value !== null) return new Tensor(value as number);
       return this.#results(overload, value, args, count, options);
     }
-    // A factory's requiresGrad is PyTorch's Python side's, not the schema's.
-    if (options && 'requiresGrad' in options) {
-      const { requiresGrad, ...rest } = options;
-      if (typeof requiresGrad !== 'boolean')
-        throw new IsotorchError(
-          'ERR_ARGUMENT',
-          `Expected a boolean for requiresGrad but received ${describe(requiresGrad)}`,
-        );
-      const result = this.call([...args.slice(0, count), rest]);
-      if (result instanceof Tensor) return result.requiresGrad_(requiresGrad);
-    }
+    const restated = restate(this, args.slice(0, count), options);
+    if (restated) return restated.result;
     throw this.#mismatch(args, count, options);
   }
 
@@ -310,9 +314,9 @@ export class Operator {
   }
 }
 
-function describeArgument(value: unknown): string {
-  if (value instanceof Tensor)
-    return value.isDisposed ? 'disposed Tensor' : `Tensor ${value.dtype} [${value.shape.join(', ')}]`;
+/** `value` in a few words, tensors with their dtype and shape. */
+export function describeArgument(value: unknown): string {
+  if (value instanceof Tensor) return summary(value);
   if (Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item === 'number'))
     return `[${value.join(', ')}]`;
   return describe(value);
@@ -329,3 +333,6 @@ export function operator(name: string): Operator {
   }
   return found;
 }
+
+/** Calls an operator of aten that gives one tensor. */
+export const aten = (name: string, ...args: unknown[]): Tensor => operator(`aten::${name}`).call(args) as Tensor;

@@ -56,3 +56,9 @@ export type TypedArray =
   | Uint32Array
   | BigInt64Array
   | BigUint64Array;
+
+const kindOfArray = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
+  ?.get as () => string | undefined;
+
+/** `'Float32Array'` and the like for a TypedArray, of whatever realm; undefined for anything else. */
+export const typedArrayName = (value: unknown): string | undefined => kindOfArray.call(value);

@@ -1,9 +1,9 @@
 // Tensors from JavaScript's data: nested arrays, TypedArrays and raw bytes.
 
-import { types } from 'node:util';
 import { describe, expected, IsotorchError } from '../errors.js';
 import { native } from '../native.js';
-import { type Device, type DType, dtypes, isDType, type TypedArray } from './dtype.js';
+import { carry, integersFit } from './carry.js';
+import { type Device, type DType, dtypes, isDType, type Scalar, type TypedArray, typedArrayName } from './dtype.js';
 import { type NestedArray, Tensor } from './tensor.js';
 
 export interface TensorOptions {
@@ -15,87 +15,98 @@ export interface TensorOptions {
   requiresGrad?: boolean;
 }
 
-const dtypeOf = (array: TypedArray): DType => {
-  if (types.isFloat32Array(array)) return 'float32';
-  if (types.isFloat64Array(array)) return 'float64';
-  if (types.isInt8Array(array)) return 'int8';
-  if (types.isUint8Array(array) || types.isUint8ClampedArray(array)) return 'uint8';
-  if (types.isInt16Array(array)) return 'int16';
-  if (types.isUint16Array(array)) return 'uint16';
-  if (types.isInt32Array(array)) return 'int32';
-  if (types.isUint32Array(array)) return 'uint32';
-  return types.isBigInt64Array(array) ? 'int64' : 'uint64';
+/** The dtype of what a TypedArray holds, by the name of its kind, which is the same in every realm. */
+const dtypeOfKind: Record<string, DType> = {
+  Float16Array: 'float16',
+  Float32Array: 'float32',
+  Float64Array: 'float64',
+  Int8Array: 'int8',
+  Uint8Array: 'uint8',
+  Uint8ClampedArray: 'uint8',
+  Int16Array: 'int16',
+  Uint16Array: 'uint16',
+  Int32Array: 'int32',
+  Uint32Array: 'uint32',
+  BigInt64Array: 'int64',
+  BigUint64Array: 'uint64',
 };
 
-const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !types.isDataView(value);
+const isComplex = (value: unknown): value is { re: number; im: number } =>
+  typeof value === 'object' && value !== null && 're' in value && 'im' in value;
 
-/** Values in row-major order and the shape; refuses ragged arrays and values that are no numbers. */
-function flatten(data: NestedArray<number | bigint | boolean>): {
-  values: (number | bigint | boolean)[];
-  shape: number[];
-} {
+/** LibTorch's kernels take no more. */
+const mostDimensions = 64;
+/** In nested arrays, each of whose numbers JavaScript visits. */
+const mostNumbers = 2 ** 28;
+
+function shapeOf(data: unknown): number[] {
   const shape: number[] = [];
-  for (let level: unknown = data; Array.isArray(level); level = level[0]) {
+  for (let level = data; Array.isArray(level); level = level[0]) {
+    if (shape.length === mostDimensions)
+      throw new IsotorchError(
+        'ERR_SHAPE',
+        `Too many dimensions: expected arrays nested at most ${mostDimensions} deep for data. Does one hold itself?`,
+      );
     shape.push(level.length);
     if (level.length === 0) break;
   }
-  const values: (number | bigint | boolean)[] = [];
+  if (shape.reduce((all, size) => all * size, 1) > mostNumbers)
+    throw new IsotorchError(
+      'ERR_SHAPE',
+      `Expected at most ${mostNumbers} numbers in nested arrays but received the shape [${shape}]; use a TypedArray`,
+    );
+  return shape;
+}
+
+/** Calls `each` with the numbers in row-major order. @throws ERR_SHAPE for ragged arrays, ERR_ARGUMENT for what is no number */
+function forEachNumber(data: unknown, shape: readonly number[], each: (value: Scalar) => void): void {
   const walk = (value: unknown, dimension: number): void => {
     if (dimension < shape.length) {
-      if (!Array.isArray(value) || value.length !== shape[dimension]) {
+      const size = shape[dimension] as number;
+      if (!Array.isArray(value) || value.length !== size)
         throw new IsotorchError(
           'ERR_SHAPE',
-          `Expected nested arrays of equal lengths, ${shape[dimension]} at depth ${dimension + 1}, but received ${describe(value)}`,
+          `Expected nested arrays of equal lengths, ${size} at depth ${dimension + 1}, but received ${describe(value)}`,
         );
-      }
-      for (const item of value) walk(item, dimension + 1);
-    } else if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') {
-      values.push(value);
+      for (let i = 0; i < size; i++) walk(value[i], dimension + 1);
+    } else if (
+      typeof value === 'number' ||
+      typeof value === 'boolean' ||
+      typeof value === 'bigint' ||
+      isComplex(value)
+    ) {
+      each(value);
     } else {
-      throw expected(
-        'numbers, bigints or booleans',
-        'data',
-        value,
-        Array.isArray(value) ? 'ERR_SHAPE' : 'ERR_ARGUMENT',
-      );
+      const code = Array.isArray(value) ? 'ERR_SHAPE' : 'ERR_ARGUMENT';
+      throw expected('numbers, bigints, booleans or { re, im }', 'data', value, code);
     }
   };
   walk(data, 0);
-  return { values, shape };
 }
 
-/** PyTorch's inference: all booleans → bool, all integers → int64, otherwise float32. */
-function infer(values: readonly (number | bigint | boolean)[]): DType {
-  if (values.length === 0) return 'float32';
-  if (values.every((value) => typeof value === 'boolean')) return 'bool';
-  const whole = (value: unknown) => typeof value !== 'number' || (Number.isSafeInteger(value) && !Object.is(value, -0));
-  return values.every(whole) ? 'int64' : 'float32';
-}
-
-const wide = (dtype: DType) => dtype === 'int64' || dtype === 'uint64';
-
-function carry(values: readonly (number | bigint | boolean)[], dtype: DType): { array: TypedArray; carrier: DType } {
-  if (wide(dtype)) {
-    const big = values.map((value) => {
-      if (typeof value === 'number' && !Number.isInteger(value))
-        throw expected('integers', `data of dtype ${dtype}`, value, 'ERR_DTYPE');
-      return BigInt(value);
-    });
-    const limited = dtype === 'int64' ? BigInt64Array.from(big) : BigUint64Array.from(big);
-    const lost = big.findIndex((value, i) => limited[i] !== value);
-    if (lost >= 0) throw expected(`integers that fit ${dtype}`, 'data', big[lost], 'ERR_DTYPE');
-    return { array: limited, carrier: dtype };
-  }
-  // float64 holds every other dtype's values; LibTorch converts.
-  return { array: Float64Array.from(values, Number), carrier: 'float64' };
+/** PyTorch's inference: all booleans → bool, all integers → int64, a complex number → complex64, otherwise float32. */
+function infer(data: unknown, shape: readonly number[]): DType {
+  const ranks = ['bool', 'int64', 'float32', 'complex64'] as const;
+  let rank = -1;
+  forEachNumber(data, shape, (value) => {
+    if (typeof value === 'boolean') rank = Math.max(rank, 0);
+    else if (typeof value === 'object') rank = 3;
+    else if (typeof value === 'bigint' || (Number.isSafeInteger(value) && !Object.is(value, -0)))
+      rank = Math.max(rank, 1);
+    else rank = Math.max(rank, 2);
+  });
+  return ranks[rank] ?? 'float32';
 }
 
 function finish(handle: number, { dtype, device, requiresGrad }: TensorOptions): Tensor {
   let tensor = new Tensor(handle);
   if ((dtype !== undefined && dtype !== tensor.dtype) || (device !== undefined && device !== 'cpu')) {
     const made = tensor;
-    tensor = made.to({ ...(dtype === undefined ? {} : { dtype }), ...(device === undefined ? {} : { device }) });
-    if (tensor !== made) made.dispose();
+    try {
+      tensor = made.to({ ...(dtype === undefined ? {} : { dtype }), ...(device === undefined ? {} : { device }) });
+    } finally {
+      if (tensor !== made) made.dispose();
+    }
   }
   if (requiresGrad) tensor.requiresGrad = true;
   return tensor;
@@ -109,19 +120,32 @@ function checkOptions({ dtype, requiresGrad }: TensorOptions): void {
 }
 
 /**
- * A tensor with a copy of `data` (`torch.tensor`). Booleans give bool, integers int64, other numbers float32, a
- * TypedArray its own dtype; `dtype` overrules.
+ * A tensor with a copy of `data` (`torch.tensor`). Booleans give bool, integers int64, other numbers float32, `{ re, im }`
+ * complex64, a TypedArray its own dtype; `dtype` overrules. Integer dtypes take what PyTorch's take: fractions are cut off
+ * (those of 64 bits refuse them), and of unsigned ones −1 is the largest (uint64 refuses it).
  *
- * @throws ERR_SHAPE for ragged arrays; ERR_DTYPE for values that `dtype` can't hold.
+ * @throws ERR_SHAPE for ragged arrays and those of more than 64 dimensions; ERR_DTYPE for numbers that `dtype` can't hold.
  * @example torch.tensor([[1, 2.5], [3, 4]]); torch.tensor(new Float32Array(6)).view([2, 3]);
  */
-export function tensor(data: NestedArray<number | bigint | boolean> | TypedArray, options: TensorOptions = {}): Tensor {
-  checkOptions(options);
-  if (isTypedArray(data)) return finish(native.fromTypedArray(data, dtypeOf(data), [data.length]), options);
-  const { values, shape } = flatten(data);
-  const { dtype = infer(values) } = options;
-  const { array, carrier } = carry(values, dtype);
-  return finish(native.fromTypedArray(array, carrier, shape), { ...options, dtype });
+export function tensor(data: NestedArray<Scalar> | TypedArray, options: TensorOptions = {}): Tensor {
+  const { dtype: wanted, device, requiresGrad } = options;
+  const target = { dtype: wanted, device, requiresGrad } as TensorOptions;
+  checkOptions(target);
+  const kind = typedArrayName(data);
+  if (kind !== undefined) {
+    const array = data as TypedArray;
+    const own = dtypeOfKind[kind] as DType;
+    const shape = [array.length];
+    if (wanted === undefined || integersFit(own, wanted))
+      return finish(native.fromTypedArray(array, own, shape), target);
+    const carried = carry(wanted, array.length, (each) => array.forEach(each));
+    return finish(native.fromTypedArray(carried.array, carried.dtype, shape), target);
+  }
+  const shape = shapeOf(data);
+  const dtype = wanted ?? infer(data, shape);
+  const count = shape.reduce((all, size) => all * size, 1);
+  const carried = carry(dtype, count, (each) => forEachNumber(data, shape, each));
+  return finish(native.fromTypedArray(carried.array, carried.dtype, shape), { ...target, dtype });
 }
 
 /**
@@ -133,9 +157,10 @@ export function fromBuffer(
   bytes: ArrayBufferView,
   options: { dtype: DType; shape?: readonly number[]; device?: Device },
 ): Tensor {
-  checkOptions(options);
-  if (!ArrayBuffer.isView(bytes)) throw expected('a TypedArray or Buffer', 'bytes', bytes);
+  // Before the bytes are looked at: reading options may run code of the caller's.
   const { dtype, device, shape } = options;
+  if (!isDType(dtype)) throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
+  if (!ArrayBuffer.isView(bytes)) throw expected('a TypedArray or Buffer', 'bytes', bytes);
   // A view of a detached buffer has no bytes, but no view can be made of it either.
   const view =
     bytes.byteLength === 0 ? new Uint8Array() : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -2,15 +2,42 @@
 // functions in `torch`, `torch.linalg`, `torch.fft`, `torch.special`, and all of them under `torch.ops`.
 
 import { native } from '../native.js';
+import { composedMethods } from './composed/index.js';
 import { Operator, operator } from './dispatch.js';
+import { members } from './members/index.js';
 import { camelCase, type Namespace, placeOf } from './names.js';
 import { Tensor } from './tensor.js';
 
-export type OperatorFunction = (...args: unknown[]) => unknown;
+export type OperatorFunction<Result = unknown> = (...args: unknown[]) => Result;
+/** An operator and each of its overloads, which take other arguments and may give other results. */
+export type Overloads<Results> = OperatorFunction<Results[keyof Results]> & {
+  readonly [Name in keyof Results]: OperatorFunction<Results[Name]>;
+};
 export type OperatorNamespace = Record<string, OperatorFunction & Record<string, OperatorFunction>>;
 
-/** Names that are Tensor's own code, not installed. */
-export const ownMethods: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Tensor.prototype));
+/** Names on Tensor that are code of this house, not operators. */
+export const ownMethods: ReadonlySet<string> = new Set([
+  ...Object.getOwnPropertyNames(Tensor.prototype),
+  ...Object.keys(composedMethods),
+  ...members.flatMap(Object.getOwnPropertyNames),
+]);
+
+/** A function whose first argument is the tensor, as a method. */
+function asMethod(name: string, fn: (self: Tensor, ...args: never[]) => unknown): OperatorFunction {
+  const method = function (this: Tensor, ...args: never[]): unknown {
+    return fn(this, ...args);
+  };
+  return Object.defineProperty(method, 'name', { value: name }) as OperatorFunction;
+}
+
+function installOwnMembers(): void {
+  const install = (key: string | symbol, descriptor: PropertyDescriptor | undefined) =>
+    Object.defineProperty(Tensor.prototype, key, { ...descriptor, configurable: true, enumerable: false });
+  for (const some of members)
+    for (const key of Reflect.ownKeys(some)) install(key, Object.getOwnPropertyDescriptor(some, key));
+  for (const [name, fn] of Object.entries(composedMethods))
+    install(name, { value: asMethod(name, fn as (self: Tensor, ...args: never[]) => unknown), writable: true });
+}
 
 /** A method of Tensor; the lengths that hot loops use get by without an array of arguments. */
 function methodOf(name: string, op: Operator): OperatorFunction {
@@ -53,6 +80,7 @@ export function installOperators(): Record<Namespace | '', Record<string, Operat
     fft: {},
     special: {},
   };
+  installOwnMembers();
   for (const full of native.operatorNames()) {
     if (!full.startsWith('aten::')) continue;
     const plain = full.slice('aten::'.length);
@@ -71,20 +99,24 @@ export function installOperators(): Record<Namespace | '', Record<string, Operat
   return functions;
 }
 
-/** `torch.ops`: every namespace, operator and overload by name, `torch.ops.aten.add.Tensor(a, b)`. Looked up on use. */
-export const ops: Record<string, OperatorNamespace> = new Proxy({} as Record<string, OperatorNamespace>, {
-  get(namespaces, namespace) {
-    if (typeof namespace !== 'string') return undefined;
-    namespaces[namespace] ??= new Proxy({} as OperatorNamespace, {
-      get(operators, name) {
-        if (typeof name !== 'string') return undefined;
-        operators[name] ??= withOverloads(namespace, name);
-        return operators[name];
-      },
-    });
-    return namespaces[namespace];
-  },
-});
+/** Names that JavaScript itself looks up, by `await` and `JSON.stringify`: no operator is meant. */
+const protocols: ReadonlySet<string> = new Set(['then', 'toJSON']);
+
+/** What `make` gives for a name, made on first use. */
+function lookedUp<Value extends object>(make: (name: string) => Value): Record<string, Value> {
+  return new Proxy({} as Record<string, Value>, {
+    get(known, name) {
+      if (typeof name !== 'string' || protocols.has(name) || name in Object.prototype) return Reflect.get(known, name);
+      known[name] ??= make(name);
+      return known[name];
+    },
+  });
+}
+
+/** `torch.ops`: every namespace, operator and overload by name, `torch.ops.aten.add.Tensor(a, b)`. */
+export const ops: Record<string, OperatorNamespace> = lookedUp((namespace) =>
+  lookedUp((name) => withOverloads(namespace, name)),
+);
 
 /** The schema's own name for a camelCase one: LibTorch mixes styles, so the list decides. */
 function schemaName(namespace: string, name: string): string {

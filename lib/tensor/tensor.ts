@@ -5,17 +5,12 @@ import { inspect } from 'node:util';
 import { expected, IsotorchError } from '../errors.js';
 import type { TensorOperators } from '../generated/operators.js';
 import { type Handle, native } from '../native.js';
-import {
-  type Device,
-  type DType,
-  dtypes,
-  isDType,
-  isFloating,
-  type Layout,
-  type MemoryFormat,
-  type Scalar,
-  type TypedArray,
-} from './dtype.js';
+import { dependsOn } from './capture/recording.js';
+import type { ComposedMethods } from './composed/index.js';
+import { type Device, type DType, isFloating, type Layout, type Scalar, type TypedArray } from './dtype.js';
+import { type GradientHook, type HookHandle, hooksNow, registerHook } from './gradientHooks.js';
+import type { Conversion, Indexing, Properties, Sequence } from './members/index.js';
+import { repr } from './print/repr.js';
 import { depth } from './scope.js';
 
 /** The net under everything that no scope and no dispose() frees. Finalizers run late: see docs/memory.md. */
@@ -23,15 +18,11 @@ const finalizers = new FinalizationRegistry<Handle>((handle) => native.release(h
 
 export type NestedArray<T> = T | NestedArray<T>[];
 
-export interface ToOptions {
-  dtype?: DType;
-  device?: Device;
-  nonBlocking?: boolean;
-  copy?: boolean;
-  memoryFormat?: MemoryFormat;
-}
+/** `Tensor float32 [2, 3]`: what it is in a few words, for messages. Never throws. */
+export const summary = (tensor: Tensor): string =>
+  tensor.isDisposed ? 'disposed Tensor' : `Tensor ${native.inWords(tensor.handle)}`;
 
-export interface Tensor extends TensorOperators {}
+export interface Tensor extends TensorOperators, ComposedMethods, Conversion, Indexing, Properties, Sequence {}
 
 /**
  * A multi-dimensional array on a device, as `torch.Tensor`. Made by factories (`torch.tensor`, `torch.randn`, …) and
@@ -54,12 +45,12 @@ export class Tensor {
     finalizers.register(this, this.handle, this);
   }
 
-  get shape(): number[] {
+  get shape(): readonly number[] {
     return native.shape(this.handle);
   }
 
   get ndim(): number {
-    return native.shape(this.handle).length;
+    return native.ndim(this.handle);
   }
 
   get dtype(): DType {
@@ -128,13 +119,12 @@ export class Tensor {
   }
 
   /**
-   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else. On an
-   * accelerator this waits for all work before it.
+   * The value of a tensor of one element. int64 comes as a number when it is safe and as a bigint else, bool as a boolean:
+   * `x.item<boolean>()`. On an accelerator this waits for all work before it.
    * @throws ERR_SHAPE if there is not exactly one element.
    */
-  item(): number;
-  item(): number | bigint | boolean | { re: number; im: number } {
-    return native.item(this.handle);
+  item<Value extends Scalar = number>(): Value {
+    return native.item(this.handle) as Value;
   }
 
   /**
@@ -153,14 +143,18 @@ export class Tensor {
   /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
   tolist(): NestedArray<number | bigint | boolean> {
     const { shape, dtype } = this;
-    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
-    const flat = native.toArraySync(readable.handle);
-    if (readable !== this) readable.dispose();
     if (dtype.startsWith('complex'))
       throw new IsotorchError(
         'ERR_DTYPE',
         `tolist: expected real numbers but received ${dtype}; use torch.viewAsReal() first`,
       );
+    const readable = isFloating(dtype) && dtype !== 'float32' && dtype !== 'float64' ? this.to('float32') : this;
+    let flat: TypedArray;
+    try {
+      flat = native.toArraySync(readable.handle);
+    } finally {
+      if (readable !== this) readable.dispose();
+    }
     const value = (i: number): number | bigint | boolean => {
       const item = flat[i]!;
       if (dtype === 'bool') return item !== 0;
@@ -194,6 +188,7 @@ export class Tensor {
     if (gradient !== undefined && gradient !== null && !(gradient instanceof Tensor))
       throw expected('a Tensor', 'gradient', gradient);
     const { createGraph = false, retainGraph = createGraph, inputs = [] } = options;
+    dependsOn(hooksNow);
     native.backward(
       Float64Array.of(this.handle),
       Float64Array.of(gradient?.handle ?? 0),
@@ -204,31 +199,14 @@ export class Tensor {
   }
 
   /**
-   * This tensor with another dtype or device, or itself where nothing changes (`Tensor.to`).
-   * @example x.to('float64'); x.to('cuda'); x.to({ dtype: 'bfloat16', device: 'cuda', nonBlocking: true });
+   * Calls `hook` with this tensor's gradient when backward() has computed it; what it gives, if anything, takes the
+   * gradient's place (`Tensor.register_hook`). In a captured step it is recorded too, and may then not read values; hooks on
+   * parameters that come or go let the step record anew.
+   * @throws ERR_AUTOGRAD for a tensor that requires no gradient; ERR_CAPTURE within a step for a tensor from outside of it
+   * @example const handle = x.registerHook((gradient) => gradient.clamp(-1, 1)); …; handle.remove();
    */
-  to(target: DType | Device | Tensor | ToOptions): Tensor {
-    if (target instanceof Tensor) return this.to({ dtype: target.dtype, device: target.device });
-    const options: ToOptions =
-      typeof target !== 'string' ? target : isDType(target) ? { dtype: target } : { device: target as Device };
-    if (typeof options !== 'object' || options === null) throw expected('a dtype, a device or options', 'to', target);
-    const { dtype, device, nonBlocking = false, copy = false, memoryFormat } = options;
-    if (dtype !== undefined && !isDType(dtype))
-      throw expected(`one of ${dtypes.slice(0, 12).join(', ')} …`, 'dtype', dtype, 'ERR_DTYPE');
-    const stays =
-      !copy &&
-      memoryFormat === undefined &&
-      (dtype === undefined || dtype === this.dtype) &&
-      (device === undefined ||
-        device === this.device ||
-        (device === this.device.replace(/:\d+$/, '') && device === 'cpu'));
-    if (stays) return this;
-    return this._toCopy({
-      ...(dtype === undefined ? {} : { dtype }),
-      ...(device === undefined ? {} : { device }),
-      ...(memoryFormat === undefined ? {} : { memoryFormat }),
-      nonBlocking,
-    });
+  registerHook(hook: GradientHook): HookHandle {
+    return registerHook(this, hook);
   }
 
   /** Takes it out of every tidy scope: it lives until dispose() or until nothing refers to it. Returns itself. */
@@ -259,30 +237,47 @@ export class Tensor {
     return this;
   }
 
+  /** The text that Python's PyTorch prints for it, see `torch.setPrintOptions`. Never throws. */
   toString(): string {
-    if (this.isDisposed) return 'Tensor (disposed)';
-    const { dtype, shape, device } = this;
-    const place = device === 'cpu' ? '' : ` on ${device}`;
-    const head = `Tensor ${dtype} [${shape.join(', ')}]${place}`;
-    if (this.numel() > 100 || dtype.startsWith('complex') || device === 'meta') return head;
-    const text = (value: NestedArray<Scalar>): string =>
-      Array.isArray(value)
-        ? `[${value.map(text).join(', ')}]`
-        : typeof value === 'number' && !Number.isInteger(value)
-          ? Number(value.toPrecision(5)).toString()
-          : String(value);
-    return `${head} ${text(this.tolist())}`;
+    return this.isDisposed ? 'Tensor (disposed)' : repr(this.handle);
   }
 
   [inspect.custom](): string {
     return this.toString();
   }
+
+  /**
+   * In text the tensor prints; where JavaScript wants a number (`Number(t)`, `t + 1`, `t > 0`), one of a single element
+   * gives it.
+   * @throws ERR_ARGUMENT for more elements: operators are methods, `t.add(1)`.
+   */
+  [Symbol.toPrimitive](hint: string): string | number | bigint | boolean {
+    return hint === 'string' ? this.toString() : single(this, 'a number', 'operators are methods: t.add(1), t.gt(0)');
+  }
+
+  /** The value of a tensor of one element, for `JSON.stringify`. @throws ERR_ARGUMENT for more elements */
+  toJSON(): number | boolean {
+    const value = single(this, 'JSON', 'tolist() gives nested arrays, checkpoint.saveSafetensors() a file');
+    if (typeof value !== 'bigint') return value;
+    throw new IsotorchError('ERR_ARGUMENT', `JSON has no integers of the size of ${value}; use String(t.item())`);
+  }
+}
+
+/** The value of a tensor that has one, where JavaScript wants it. */
+function single(tensor: Tensor, wanted: string, advice: string): number | bigint | boolean {
+  const { handle } = tensor;
+  const real = !native.dtype(handle).startsWith('complex');
+  if (real && native.numel(handle) === 1) return native.item(handle) as number | bigint | boolean;
+  throw new IsotorchError(
+    'ERR_ARGUMENT',
+    `Expected a tensor of one real number for ${wanted} but received ${summary(tensor)}; ${advice}`,
+  );
 }
 
 /** A tensor's own leaf: the tensor itself where it is one, else a detached alias of its memory. */
 function leafOf(data: Tensor): Handle {
   if (!(data instanceof Tensor)) throw expected('a Tensor', 'data', data);
-  const leaf = data.isLeaf() ? data.handle : data.detach().handle;
+  const leaf = data.isLeaf ? data.handle : data.detach().handle;
   native.keep(leaf);
   finalizers.unregister(data); // whoever holds the parameter holds the tensor
   return leaf;
@@ -297,6 +292,10 @@ export class Parameter extends Tensor {
     super(leafOf(data));
     if (depth > 0) this.finalizeWithCollector();
     if (this.requiresGrad !== requiresGrad) this.requiresGrad = requiresGrad;
+  }
+
+  override toString(): string {
+    return this.isDisposed ? 'Parameter (disposed)' : `Parameter containing:\n${super.toString()}`;
   }
 }
 

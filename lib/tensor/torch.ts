@@ -1,14 +1,19 @@
 // The `torch` namespace: factories, operators, randomness, gradients and devices under PyTorch's names.
 
 import { expected } from '../errors.js';
-import type { NamespaceOperators, OwnOperators, TorchOperators } from '../generated/operators.js';
+import type { NamespaceOperators, OperatorsByName, OwnOperators, TorchOperators } from '../generated/operators.js';
 import { type DeviceMemory, native } from '../native.js';
 import { autocast } from './autocast.js';
 import { enableGrad, grad, inferenceMode, isGradEnabled, noGrad } from './autograd.js';
 import { backends } from './backends.js';
+import { composedFunctions } from './composed/index.js';
+import { customFunction } from './customFunction.js';
 import type { Device } from './dtype.js';
+import { finfo, iinfo } from './dtypeInfo.js';
 import { fromBuffer, tensor } from './factory.js';
+import { gradcheck, gradgradcheck } from './gradcheck.js';
 import { installOperators, type OperatorNamespace, ops } from './operators.js';
+import { getPrintOptions, setPrintOptions } from './print/options.js';
 import { Generator, getRngState, manualSeed, setRngState } from './random.js';
 import { memory, tidy } from './scope.js';
 import { Tensor } from './tensor.js';
@@ -16,6 +21,7 @@ import { Tensor } from './tensor.js';
 const { '': functions, linalg, fft, special } = installOperators();
 
 const own = {
+  ...composedFunctions,
   Tensor,
   Generator,
   tensor,
@@ -29,9 +35,19 @@ const own = {
   isGradEnabled,
   tidy,
   memory,
-  autograd: { grad },
+  autograd: { grad, customFunction, gradcheck, gradgradcheck },
   autocast,
   backends,
+  finfo,
+  iinfo,
+  setPrintOptions,
+  getPrintOptions,
+  pi: Math.PI,
+  e: Math.E,
+  inf: Number.POSITIVE_INFINITY,
+  nan: Number.NaN,
+  /** A new dimension of size 1, in an index. */
+  newaxis: null,
 
   /** Threads that one operator may use; LibTorch's default is the number of cores. */
   getNumThreads: (): number => native.getNumThreads(),
@@ -68,7 +84,9 @@ export interface Torch extends Own, Omit<TorchOperators, keyof Own> {
   readonly fft: NamespaceOperators['fft'];
   readonly special: NamespaceOperators['special'];
   /** Every operator by its namespace and overload: `torch.ops.aten.add.Tensor(a, b)`. Also those not typed elsewhere. */
-  readonly ops: OwnOperators & Record<string, OperatorNamespace>;
+  readonly ops: OwnOperators & {
+    readonly [Namespace in keyof OperatorsByName]: OperatorsByName[Namespace] & OperatorNamespace;
+  } & Record<string, OperatorNamespace>;
 }
 
 export const torch: Torch = Object.freeze(

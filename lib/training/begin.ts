@@ -4,16 +4,30 @@
 import { createHash } from 'node:crypto';
 import type { Statistics } from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
+import type { Device } from '../tensor/index.js';
 import { describeEnvironment } from './environment.js';
-import type { FitOptions } from './fit.js';
 import type { Recipe } from './recipes.js';
 import { type JsonObject, RunDirectory } from './runDirectory.js';
 
+/** What of the trainer's options decides how a run begins. */
+export interface RunOptions {
+  readonly out?: string | undefined;
+  readonly overwrite?: boolean;
+  readonly resume?: boolean;
+  readonly config?: JsonObject;
+  readonly optimizer?: unknown;
+  readonly seed?: number;
+  readonly train: { readonly size: number; readonly device: Device };
+  readonly validation?: { readonly size: number } | undefined;
+  readonly augment?: readonly unknown[];
+  readonly precision?: string | undefined;
+}
+
 /** config.json: all that decides a run, after defaults. */
 export function settingsOf(
-  { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' }: FitOptions,
+  { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' }: RunOptions,
   recipe: Recipe,
-  normalize: Statistics,
+  normalize: Statistics | undefined,
 ): JsonObject {
   const settings = optimizer
     ? { ...recipe, optimizer: 'given by the caller', schedule: 'given by the caller' }
@@ -24,7 +38,7 @@ export function settingsOf(
       recipe: settings as unknown as JsonObject,
       seed,
       ...(precision !== 'float32' && { precision }),
-      normalize: { mean: normalize.mean, std: normalize.std },
+      normalize: normalize ? { mean: normalize.mean, std: normalize.std } : null,
       augmentations: augment.length,
       trainImages: train.size,
       validationImages: validation?.size ?? 0,
@@ -33,7 +47,7 @@ export function settingsOf(
 }
 
 /** The run directory of a training that begins or goes on, locked, with its settings and surroundings written down. */
-export function openRun(options: FitOptions, config: JsonObject): RunDirectory | undefined {
+export function openRun(options: RunOptions, config: JsonObject): RunDirectory | undefined {
   const { out, overwrite = false, resume = false, train } = options;
   if (out === undefined) {
     if (resume) throw expected('the run directory to go on with', 'out', out);

@@ -1,23 +1,20 @@
-// An experiment by names: which data, model, loss and recipe. What `isotorch train` and `isotorch evaluate` do, as functions:
-// names become data sets and modules, the rest is `fit` and `ood.evaluate`. The run directory's config.json holds the names,
-// so that an evaluation, today or in a year, rebuilds the same network.
+// An experiment by names: which data, model, loss and recipe. What `isotorch train` does, as a function: names become data sets
+// and modules, the rest is `fit`. The run directory's config.json holds the names, so that an evaluation, today or in a year,
+// rebuilds the same network.
 
-import { types } from 'node:util';
-import { formatOf } from '../checkpoint/formats.js';
-import { loadSafetensors, loadTorch } from '../checkpoint/index.js';
-import { openSource } from '../checkpoint/source.js';
+import { weights } from '../checkpoint/index.js';
+import { augmentations } from '../data/augment.js';
 import * as data from '../data/index.js';
-import { expected, IsotorchError } from '../errors.js';
+import { IsotorchError } from '../errors.js';
+import type { AugmentationName } from '../known/augmentations.js';
+import type { ModelName } from '../known/models.js';
 import * as losses from '../losses/index.js';
 import * as models from '../models/index.js';
 import type { Module, StateSource } from '../nn/index.js';
-import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
 import { type FitOptions, type FitResult, fit } from './fit.js';
-import type { AugmentationName, CifarModelName, ModelName, ScoreName, UnknownName } from './names.js';
 import type { RecipeName } from './recipes.js';
-import { type CheckpointName, type JsonObject, RunDirectory } from './runDirectory.js';
-import { setsAtHand, unknownSet } from './unknowns.js';
+import { type JsonObject, RunDirectory } from './runDirectory.js';
 
 /** What is trained. Everything here goes into config.json. */
 export interface Experiment {
@@ -73,8 +70,6 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
       ? known.split(experiment.validation, { seed: experiment.seed })
       : ([undefined, known] as const);
   using model = makeModel(experiment, train, device);
-  const [, height, width] = train.shape;
-  const augmentations = { crop: () => data.randomCrop([height, width], 4), flip: () => data.randomHorizontalFlip() };
   const result = await fit({
     model,
     criterion: losses.byName(experiment.loss).criterion(),
@@ -84,7 +79,7 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
     seed: experiment.seed,
     // The whole training set's: the same numbers for every split.
     normalize: known.statistics,
-    augment: experiment.augment.map((name) => augmentations[name]()),
+    augment: experiment.augment.map((name) => augmentations[name](train.shape)),
     config: { experiment: { ...experiment } },
     ...rest,
   });
@@ -92,103 +87,35 @@ export async function trainExperiment(experiment: Experiment, options: TrainOpti
   return result;
 }
 
-/** What is evaluated: a run of `trainExperiment`, or weights of the same layout from anywhere. */
-export type Trained =
-  | { readonly run: string; readonly checkpoint: Exclude<CheckpointName, 'state'> }
-  | { readonly weights: string; readonly experiment: Pick<Experiment, 'data' | 'model' | 'loss' | 'classes'> };
-
-export interface EvaluateOptions {
-  /** @default every set that is on this machine */
-  readonly ood?: readonly UnknownName[] | undefined;
-  /** @default mps, es, mds, and the one that goes with the loss */
-  readonly scores?: readonly ScoreName[] | undefined;
-  readonly device?: Device | undefined;
-  /** Fetch what is not on this machine. @default true */
-  readonly download?: boolean;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: ood.EvaluateProgress) => void) | undefined;
-  readonly log?: ((message: string) => void) | undefined;
-}
-
-/**
- * Reloads a network and measures how well it tells its test images from unknown ones.
- * @throws ERR_FILE, ERR_FORMAT or ERR_STATE_DICT for a run or a file that doesn't fit; what `ood.evaluate` throws
- */
-export async function evaluateExperiment(trained: Trained, options: EvaluateOptions = {}): Promise<ood.Evaluation> {
-  const { device = torch.accelerator() ?? 'cpu', scores, download = true, signal, onProgress, log } = options;
-  const { experiment, weights, seed, statistics } = await resolveTrained(trained, log);
-  const source = { split: 'test', device, download, ...(log && { log }) } as const;
-  const whole = await data.load(experiment.data, source);
-  const { classes } = experiment;
-  const test = classes ? whole.onlyClasses(classes) : whole;
-  const heldOut = classes ? whole.subset((label) => !classes.includes(label), 'held-out') : undefined;
-  using model = makeModel({ ...experiment, seed: 0 }, test, device);
-  model.loadStateDict(await readWeights(weights));
-
-  const names = options.ood ?? (await setsAtHand(experiment.data, heldOut !== undefined));
-  if (names.length === 0) throw expected('at least one set of unknown images', 'ood', names);
-  const unknown: Record<string, data.ImageDataset> = {};
-  for (const name of new Set(names))
-    unknown[name] = await unknownSet(name, { like: test, known: experiment.data, heldOut, download, log });
-  const evaluation = await ood.evaluate(model, {
-    id: test,
-    ood: unknown,
-    scores: (scores ?? defaultScores(experiment.loss)).map((name) => ood.byName(name)),
-    transform: (images) => data.normalize(images, statistics),
-    run: { loss: experiment.loss, model: experiment.model, seed },
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress }),
-  });
-  for (const set of new Set([whole, test, heldOut, ...Object.values(unknown)])) set?.dispose();
-  return evaluation;
-}
-
-/** The papers' three, and the one that the loss's authors use. */
-const defaultScores = (loss: losses.LossName): ScoreName[] => [
-  ...new Set<ScoreName>(['mps', 'es', 'mds', losses.byName(loss).score]),
-];
-
-interface Resolved {
-  experiment: Pick<Experiment, 'data' | 'model' | 'loss' | 'classes'>;
+/** What a run of `trainExperiment` says of itself. */
+export interface TrainedRun {
+  readonly experiment: Experiment;
   /** A file with a state dict. */
-  weights: string;
-  seed: number | null;
+  readonly weights: string;
+  readonly seed: number;
   /** What the images are normalised with. */
-  statistics: data.Statistics;
+  readonly statistics: data.Statistics;
 }
 
-export async function resolveTrained(trained: Trained, log: EvaluateOptions['log']): Promise<Resolved> {
-  if ('weights' in trained) {
-    const { experiment, weights } = trained;
-    const train = await data.load(experiment.data, { split: 'train', ...(log && { log }) });
-    const known = experiment.classes ? train.onlyClasses(experiment.classes) : train;
-    const { statistics } = known;
-    for (const set of new Set([train, known])) set.dispose();
-    return { experiment, weights, seed: null, statistics };
-  }
-  const run = RunDirectory.open(trained.run);
+/** @throws ERR_FILE for a directory that is no run, one that was not begun by names, or one without the checkpoint */
+export function resolveRun({ run: path, checkpoint }: { run: string; checkpoint: 'last' | 'best' }): TrainedRun {
+  const run = RunDirectory.open(path);
   const { experiment, training } = run.config() as { experiment?: Experiment; training?: JsonObject };
   if (!experiment || !training)
     throw new IsotorchError(
       'ERR_FILE',
-      `The run in ${trained.run} was not begun by names, so its network can't be rebuilt from its config.json. ` +
+      `The run in ${path} was not begun by names, so its network can't be rebuilt from its config.json. ` +
         'Name the file and the network: --weights, --model and --loss',
     );
-  if (!run.hasCheckpoint(trained.checkpoint))
+  if (!run.hasCheckpoint(checkpoint))
     throw new IsotorchError(
       'ERR_FILE',
-      `The run in ${trained.run} has no checkpoint ${trained.checkpoint}.pt ${
-        trained.checkpoint === 'best'
-          ? '(it was trained without validation images?)'
-          : 'yet (its first epoch is not done?)'
+      `The run in ${path} has no checkpoint ${checkpoint}.pt ${
+        checkpoint === 'best' ? '(it was trained without validation images?)' : 'yet (its first epoch is not done?)'
       }`,
     );
-  return {
-    experiment,
-    weights: run.checkpoint(trained.checkpoint),
-    seed: experiment.seed,
-    statistics: training.normalize as unknown as data.Statistics,
-  };
+  const statistics = training.normalize as unknown as data.Statistics;
+  return { experiment, weights: run.checkpoint(checkpoint), seed: experiment.seed, statistics };
 }
 
 /**
@@ -196,36 +123,19 @@ export async function resolveTrained(trained: Trained, log: EvaluateOptions['log
  * different losses start from the same features.
  */
 export function makeModel(
-  { model, loss, seed }: Pick<Experiment, 'loss' | 'seed'> & { readonly model: ModelName | CifarModelName },
+  { model, loss, seed }: Pick<Experiment, 'model' | 'loss' | 'seed'>,
   images: Pick<data.ImageDataset, 'shape' | 'classes'>,
   device: Device,
 ): Module {
-  const makers: Record<ModelName | CifarModelName, (options: Omit<models.ConvNetOptions, 'width'>) => Module> = {
-    convnet: models.convNet,
-    resnet18: models.resnet18,
-    resnet34: models.resnet34,
-    resnet20: models.resnet20,
-    resnet32: models.resnet32,
-    resnet44: models.resnet44,
-    resnet56: models.resnet56,
-    resnet110: models.resnet110,
-  };
-  if (!Object.hasOwn(makers, model)) throw expected(`one of ${Object.keys(makers).join(', ')}`, 'model', model);
   const { head } = losses.byName(loss);
   torch.manualSeed(seed);
-  const made = makers[model]({ inChannels: images.shape[0], numClasses: images.classes.length, head });
+  const made = models.byName(model, { inChannels: images.shape[0], numClasses: images.classes.length, head });
   // LibTorch's convolutions take a sixth to a quarter less time on the CPU when channels lie beside each other.
   return made.to({ device, memoryFormat: 'channels_last' });
 }
 
-/** A state dict, at the top of the file or where PyTorch's users put it. */
+/** The state dict of a checkpoint, wherever it stands in it. Keys are as they are in the file. */
 export async function readWeights(path: string): Promise<StateSource> {
-  const source = await openSource(path);
-  const format = await formatOf(source).finally(() => source.close());
-  if (format === 'safetensors') return await loadSafetensors(path);
-  const content = await loadTorch(path);
-  if (types.isMap(content))
-    for (const key of ['state_dict', 'model_state_dict', 'model'])
-      if (types.isMap(content.get(key))) return content.get(key) as StateSource;
-  return content as StateSource;
+  const { state } = await weights(path, { prefixes: [] });
+  return state;
 }

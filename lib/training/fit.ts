@@ -7,18 +7,19 @@
 
 import { type AutocastDevice, autocast, GradScaler } from '../amp/index.js';
 import { saveTorch } from '../checkpoint/index.js';
-import type { BatchOptions, ImageDataset, Statistics } from '../data/index.js';
+import type { BatchOptions, Dataset, Statistics } from '../data/index.js';
 import { expected } from '../errors.js';
+import { type Precision, precisions } from '../known/precisions.js';
 import type { PreparedBatch } from '../losses/index.js';
 import { Module } from '../nn/index.js';
-import { cosine, multiStep, type Optimizer, type Schedule, SGD } from '../optim/index.js';
+import type { Optimizer, Schedule } from '../optim/index.js';
 import { type Tensor, torch } from '../tensor/index.js';
 import { hashOf, openRun, settingsOf } from './begin.js';
 import { Meter, type Reading } from './meter.js';
-import { type Precision, precisions } from './names.js';
 import { Pace, type Progress } from './pace.js';
 import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
 import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
+import { optimizerOf, scheduleOf } from './schedule.js';
 import { TrainingState } from './state.js';
 import { Steps } from './steps.js';
 
@@ -40,10 +41,10 @@ export interface FitOptions {
   model: Module;
   /** Such as `new losses.IsoMaxLoss()`. */
   criterion: Criterion;
-  /** On the model's device. */
-  train: ImageDataset<Tensor>;
+  /** On the model's device: images, or tensors of any shape. */
+  train: Dataset<Tensor>;
   /** Held-out images, measured after each epoch; they choose `best.pt` and nothing else. Never the test set. */
-  validation?: ImageDataset<Tensor> | undefined;
+  validation?: Dataset<Tensor> | undefined;
 
   /** @default 'quickstart' */
   recipe?: RecipeName | Recipe | undefined;
@@ -53,10 +54,10 @@ export interface FitOptions {
   lr?: number | undefined;
   /** Instead of the recipe's; a schedule goes with it. */
   optimizer?: Optimizer;
-  /** Stepped once an epoch. */
+  /** Stepped once an epoch, with the loss (the validation's if there is one); OneCycleLR and CyclicLR after each step. */
   schedule?: Schedule;
 
-  /** How pixels are normalised. @default the training set's statistics; they serve the validation set too */
+  /** How images are normalised. @default the training set's statistics, where it has any; they serve the validation set too */
   normalize?: Statistics;
   /** For the training images. @default none */
   augment?: NonNullable<BatchOptions['augment']>;
@@ -125,25 +126,25 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const config = settingsOf(options, recipe, normalize);
   using run = openRun(options, config);
   torch.manualSeed(seed);
-  const optimizer = options.optimizer ?? new SGD(model.parameters(), recipe.optimizer);
-  const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer);
+  const optimizer = options.optimizer ?? optimizerOf(recipe, model);
+  const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer, steps);
   using meter = new Meter(train.device);
   using sums = new Meter(train.device);
-  const loader = train.batches(batchSize, { shuffle: true, seed, augment, normalize });
-  const validationLoader = validation?.batches(Math.max(batchSize, 256), { normalize });
+  const loader = train.batches(batchSize, { shuffle: true, seed, augment, ...(normalize && { normalize }) });
+  const validationLoader = validation?.batches(Math.max(batchSize, 256), normalize && { normalize });
   using scaler = new GradScaler({ enabled: precision === 'float16', device: train.device });
-  const forward = (images: Tensor, labels: Tensor) => {
-    const logits = model.forward(images);
+  const forward = (inputs: Tensor, labels: Tensor) => {
+    const logits = model.forward(inputs);
     return { logits, loss: criterion.forward(logits, labels) };
   };
   const kind = train.device.split(':')[0] as AutocastDevice;
   const compute: typeof forward =
-    precision === 'float32' ? forward : (images, labels) => autocast(kind, precision, () => forward(images, labels));
+    precision === 'float32' ? forward : (inputs, labels) => autocast(kind, precision, () => forward(inputs, labels));
   using trainStep = new Steps((picks) => {
     const batch = loader.gather(picks);
-    const mix = batch.images.shape[0]! > 1 && criterion.preprocess;
+    const mix = batch.inputs.shape[0]! > 1 && criterion.preprocess;
     const { images, labels, kept } = mix
-      ? mix.call(criterion, batch.images, batch.labels)
+      ? mix.call(criterion, batch.inputs, batch.labels)
       : { ...batch, kept: batch.labels };
     const { logits, loss } = compute(images, labels);
     optimizer.zeroGrad();
@@ -154,8 +155,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   }, options.capture);
   using validationStep = new Steps((picks) => {
     torch.noGrad(() => {
-      const { images, labels } = validationLoader!.gather(picks);
-      const { logits, loss } = compute(images, labels);
+      const { inputs, labels } = validationLoader!.gather(picks);
+      const { logits, loss } = compute(inputs, labels);
       sums.add(loss, logits, labels);
     });
   }, options.capture);
@@ -192,7 +193,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
       seconds: pace.seconds,
       imagesPerSecond: train.size / pace.seconds,
     };
-    schedule?.step();
+    if (!schedule?.isPerStep) schedule?.step(validated?.loss ?? trained.loss);
     state.nextEpoch();
     records.push(record);
     if (run) await saveEpoch(run, record);
@@ -207,7 +208,9 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     pace.begin(state.step * batchSize);
     const picks = loader.picks({ epoch: state.epoch, from: state.step });
     while (state.step < steps && !signal?.aborted) {
-      const count = await trainStep.take(picks, Math.min(pace.stepsIn(interval / 1000), steps - state.step), signal);
+      const most = schedule?.isPerStep ? 1 : Math.min(pace.stepsIn(interval / 1000), steps - state.step);
+      const count = await trainStep.take(picks, most, signal);
+      if (schedule?.isPerStep && count > 0) schedule.step();
       state.step += count;
       pace.stepped(count);
       await pace.report('train', state.epoch, state.step, steps, meter);
@@ -249,10 +252,4 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     await saveTorch(path, weights);
     for (const tensor of weights.values()) tensor.dispose();
   }
-}
-
-function scheduleOf({ epochs, schedule }: Recipe, optimizer: Optimizer): Schedule | undefined {
-  if (schedule.name === 'constant') return undefined;
-  if (schedule.name === 'cosine') return cosine(optimizer, { epochs, minLr: schedule.minLr });
-  return multiStep(optimizer, { milestones: schedule.milestones, gamma: schedule.gamma });
 }

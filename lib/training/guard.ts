@@ -4,12 +4,14 @@
 import { existsSync } from 'node:fs';
 import * as data from '../data/index.js';
 import { IsotorchError } from '../errors.js';
+import { type DetectorEntry, detectorSpecs } from '../known/detectors.js';
+import type { ModelName } from '../known/models.js';
+import { parseDetector } from '../known/parseDetector.js';
 import * as losses from '../losses/index.js';
 import type { Module } from '../nn/index.js';
 import * as ood from '../ood/index.js';
 import { type Device, torch } from '../tensor/index.js';
-import { type Experiment, makeModel, readWeights, resolveTrained } from './experiment.js';
-import type { ModelName } from './names.js';
+import { makeModel, readWeights, resolveRun } from './experiment.js';
 import { RunDirectory } from './runDirectory.js';
 
 /** A run, or a guard's file with the weights that it was fitted to; without weights it judges arrays only. */
@@ -49,7 +51,7 @@ export interface OpenGuardOptions {
  * const verdicts = await guard.judge(images);
  */
 export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}): Promise<ood.Guard> {
-  const { device = torch.accelerator() ?? 'cpu', log } = options;
+  const { device = torch.accelerator() ?? 'cpu' } = options;
   if ('guard' in guarded) {
     const stored = await ood.Guard.load(guarded.guard);
     const { network } = guarded;
@@ -57,7 +59,7 @@ export async function openGuard(guarded: Guarded, options: OpenGuardOptions = {}
   }
   const path = RunDirectory.open(guarded.run).file('guard.safetensors');
   if (options.refit || !existsSync(path)) return await fitGuard(guarded, path, { ...options, device });
-  const { experiment, weights } = await resolveTrained(guarded, log);
+  const { experiment, weights } = resolveRun(guarded);
   const stored = await ood.Guard.load(path);
   const { accept = stored.threshold.accept, score = stored.detector.name } = options;
   if (accept !== stored.threshold.accept || score !== stored.detector.name)
@@ -96,8 +98,8 @@ async function fitGuard(
   path: string,
   { accept, score, log, device = 'cpu' }: OpenGuardOptions,
 ): Promise<ood.Guard> {
-  const { experiment, weights, statistics } = await resolveTrained(guarded, log);
-  const { validation, seed } = experiment as Experiment;
+  const { experiment, weights, statistics } = resolveRun(guarded);
+  const { validation, seed } = experiment;
   if (!(validation > 0))
     throw new IsotorchError(
       'ERR_DATA',
@@ -131,8 +133,8 @@ async function fitGuard(
 
 /** With its default settings, but for the deviations that the run's images were divided by. */
 function detectorOf(name: string, { std }: data.Statistics): ood.AnyDetector {
-  const spec = ood.parseDetector(name);
-  const entry: ood.DetectorEntry = ood.detectorSpecs[spec.name];
+  const spec = parseDetector(name);
+  const entry: DetectorEntry = detectorSpecs[spec.name];
   if (entry.fitsOn === 'validation')
     throw new IsotorchError(
       'ERR_ARGUMENT',

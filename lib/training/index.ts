@@ -1,28 +1,24 @@
 // `training`: the trainer, its recipes and run directories, and experiments by name.
 
+export type { Precision } from '../known/precisions.js';
 export { describeEnvironment, type EnvironmentRecord } from './environment.js';
 export {
   defaultExperiment,
-  type EvaluateOptions,
   type Experiment,
-  evaluateExperiment,
   makeModel,
-  type Trained,
   type TrainOptions,
   trainExperiment,
 } from './experiment.js';
 export { type Criterion, type FitOptions, type FitResult, fit } from './fit.js';
 export { type Guarded, type OpenGuardOptions, openGuard } from './guard.js';
-export type { Precision } from './names.js';
 export type { Progress } from './pace.js';
-export { type Effect, type QuickstartOptions, type QuickstartResult, quickstart } from './quickstart.js';
 export {
+  type OptimizerSettings,
   type Recipe,
   type RecipeChanges,
   type RecipeName,
   recipes,
   resolveRecipe,
   type ScheduleSettings,
-  type SgdSettings,
 } from './recipes.js';
 export { type EpochRecord, RunDirectory } from './runDirectory.js';

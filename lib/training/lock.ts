@@ -103,6 +103,8 @@ function parseOwner(text: string): Owner | undefined {
 
 function isStale({ owner, ageMs }: Found): boolean {
   if (owner === undefined) return ageMs > WRITING_MS;
+  // 0 and negative numbers stand for groups of processes; asking after them would ask after ourselves.
+  if (!Number.isSafeInteger(owner.pid) || owner.pid <= 0) return true;
   if (owner.host !== hostname()) return false;
   if (!isAlive(owner.pid)) return true;
   const now = started(owner.pid).started;

@@ -3,24 +3,34 @@
 // that is part of the method's promise. `resolveRecipe` lays a caller's changes over a named recipe.
 
 import { expected } from '../errors.js';
+import { type OptimizerName, optimizerNamed, optimizers, type SettingsOf } from '../known/optimizers.js';
+import { checkedSettings } from '../known/optimSettings.js';
+import { type ScheduleName, type ScheduleSettingsOf, scheduleNamed, schedules } from '../known/schedules.js';
 
-/** Stochastic gradient descent, with `torch.optim.SGD`'s names and defaults of 0 where a setting is left out. */
-export interface SgdSettings {
-  readonly name: 'sgd';
-  /** The learning rate at the start. */
-  readonly lr: number;
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  /** L2 penalty on every parameter: weights, biases, batch-norm scales and also prototypes, as the authors train. */
-  readonly weightDecay: number;
-}
+/** An optimizer whose steps need nothing but gradients. */
+export type RecipeOptimizer = Exclude<OptimizerName, 'LBFGS'>;
+
+/** Any of them by name, with PyTorch's defaults where a setting is left out. */
+export type OptimizerSettings = {
+  [N in RecipeOptimizer]: { readonly name: N | Lowercase<N> } & Readonly<Partial<SettingsOf<N>>>;
+}[RecipeOptimizer];
+
+/** A schedule that settings say wholly. */
+export type RecipeSchedule = Exclude<
+  ScheduleName,
+  'LambdaLR' | 'MultiplicativeLR' | 'SequentialLR' | 'ChainedScheduler'
+>;
 
 export type ScheduleSettings =
   /** The rate times `gamma` at the start of each of these epochs (counted from 0). */
   | { readonly name: 'multistep'; readonly milestones: readonly number[]; readonly gamma: number }
   /** Half a cosine from the first rate to `minLr` over all epochs. */
   | { readonly name: 'cosine'; readonly minLr: number }
-  | { readonly name: 'constant' };
+  | { readonly name: 'constant' }
+  /** Any of PyTorch's. CosineAnnealingLR, PolynomialLR and OneCycleLR last as long as the run if nothing else is said. */
+  | {
+      [N in RecipeSchedule]: { readonly name: N | Lowercase<N> } & Readonly<Partial<ScheduleSettingsOf<N>>>;
+    }[RecipeSchedule];
 
 export interface Recipe {
   readonly name: string;
@@ -28,8 +38,9 @@ export interface Recipe {
   readonly epochs: number;
   /** Images a step. The last, smaller batch of an epoch is kept. */
   readonly batchSize: number;
-  readonly optimizer: SgdSettings;
-  /** How the learning rate moves, once an epoch. */
+  /** Its weight decay is for every parameter: weights, biases, batch-norm scales and also prototypes, as the authors train. */
+  readonly optimizer: OptimizerSettings;
+  /** How the learning rate moves: once an epoch, OneCycleLR and CyclicLR after each step. */
   readonly schedule: ScheduleSettings;
 }
 
@@ -79,7 +90,7 @@ export function resolveRecipe(recipe: RecipeName | Recipe, changes: RecipeChange
     ...base,
     epochs,
     batchSize: changes.batchSize ?? base.batchSize,
-    optimizer: { ...base.optimizer, lr: changes.lr ?? base.optimizer.lr },
+    optimizer: changes.lr === undefined ? base.optimizer : { ...base.optimizer, lr: changes.lr },
     schedule: stretch(base.schedule, epochs / base.epochs),
   };
   checkRecipe(resolved);
@@ -87,19 +98,41 @@ export function resolveRecipe(recipe: RecipeName | Recipe, changes: RecipeChange
 }
 
 function stretch(schedule: ScheduleSettings, factor: number): ScheduleSettings {
-  if (schedule.name !== 'multistep' || factor === 1) return schedule;
+  if (!('milestones' in schedule) || schedule.milestones === undefined || factor === 1) return schedule;
   return { ...schedule, milestones: schedule.milestones.map((epoch) => Math.max(1, Math.round(epoch * factor))) };
 }
 
-function checkRecipe({ epochs, batchSize, optimizer, schedule }: Recipe): void {
+/** The settings of any but the three short ones, for a run of so many epochs and steps in each. */
+export function scheduleSettings({ epochs, schedule }: Recipe, stepsPerEpoch: number): object {
+  const { name, ...settings } = schedule;
+  const whole: Record<string, object> = {
+    CosineAnnealingLR: { tMax: epochs },
+    PolynomialLR: { totalIters: epochs },
+    OneCycleLR: { epochs, stepsPerEpoch },
+  };
+  return { ...whole[scheduleNamed(name) ?? ''], ...settings };
+}
+
+const optimizerNames = Object.keys(optimizers).filter((name) => name !== 'LBFGS');
+const sayable = Object.keys(schedules).filter(
+  (name) => Object.keys(schedules[name as ScheduleName].settings).length > 0,
+);
+
+function checkRecipe(recipe: Recipe): void {
+  const { epochs, batchSize, optimizer, schedule } = recipe;
   if (!Number.isSafeInteger(epochs) || epochs < 1) throw expected('a whole number of 1 or more', 'epochs', epochs);
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw expected('a whole number of 1 or more', 'batchSize', batchSize);
-  if (optimizer?.name !== 'sgd') throw expected("'sgd'", 'optimizer.name', optimizer?.name);
-  if (!(optimizer.lr > 0 && Number.isFinite(optimizer.lr))) throw expected('a positive number', 'lr', optimizer.lr);
-  for (const name of ['momentum', 'weightDecay'] as const)
-    if (!(optimizer[name] >= 0 && Number.isFinite(optimizer[name])))
-      throw expected('a number of 0 or more', `optimizer.${name}`, optimizer[name]);
-  const names: readonly string[] = ['multistep', 'cosine', 'constant'];
-  if (!names.includes(schedule?.name)) throw expected(`one of ${names.join(', ')}`, 'schedule.name', schedule?.name);
+  const known = optimizerNamed(String(optimizer?.name));
+  if (known === undefined || !optimizerNames.includes(known))
+    throw expected(`one of ${optimizerNames.join(', ')}`, 'optimizer.name', optimizer?.name);
+  const { name: _, ...settings } = optimizer;
+  checkedSettings(known, optimizers[known].settings, settings);
+  const { lr } = settings;
+  if (lr !== undefined && lr <= 0) throw expected('a positive number', 'lr', lr);
+  if (['multistep', 'cosine', 'constant'].includes(schedule?.name)) return;
+  const named = scheduleNamed(String(schedule?.name));
+  if (named === undefined || !sayable.includes(named))
+    throw expected(`one of multistep, cosine, constant, ${sayable.join(', ')}`, 'schedule.name', schedule?.name);
+  checkedSettings(named, schedules[named].settings, scheduleSettings(recipe, 1));
 }

@@ -1,7 +1,7 @@
 // One directory a run, enough to rerun it and to compare runs without us:
 //   config.json        every setting, after defaults        environment.json  versions, device, threads, commit
 //   metrics.jsonl      one line an epoch                    checkpoints/      last.pt and best.pt: weights; state.pt: to go on
-//   results.json, report.html                               written by an evaluation
+//   results.json, .csv, .md, report.html, work/             written by an evaluation
 //   guard.safetensors                                       written by `isotorch score`: the threshold
 // Small files are replaced atomically, so a reader or a power cut never meets half a file. While a process trains, a lock
 // file keeps others out; reading needs none.
@@ -40,8 +40,10 @@ const FILES = [
   'checkpoints',
   'results.json',
   'results.csv',
+  'results.md',
   'report.html',
   'guard.safetensors',
+  'work',
 ];
 
 export class RunDirectory {

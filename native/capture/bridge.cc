@@ -26,11 +26,13 @@ std::vector<Handle> HandlesArgument(const Napi::CallbackInfo& info, size_t index
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
-// signature(inputs): what decides whether a record fits, as text: dtypes, shapes, devices, and this thread's modes.
+// signature(inputs, mid_graph): what decides whether a record fits, as text: dtypes, shapes, devices, and this thread's
+// modes. `mid_graph`: whether recorded operators may lead to the inputs.
 Napi::Value Signature(const Napi::CallbackInfo& info, Environment& environment) {
   std::ostringstream text;
+  bool mid_graph = BooleanArgument(info, 1, "mid_graph");
   for (const at::Tensor& tensor : TensorsArgument(info, 0, environment)) {
-    if (tensor.requires_grad() && !tensor.is_leaf())
+    if (!mid_graph && tensor.requires_grad() && !tensor.is_leaf())
       throw Misuse("ERR_CAPTURE", "Expected inputs that no recorded operator leads to, but received one of shape " +
                                       c10::str(tensor.sizes()) + " with a gradient function: pass input.detach()");
     text << DtypeName(tensor.scalar_type()) << tensor.sizes() << (tensor.requires_grad() ? "g" : "");

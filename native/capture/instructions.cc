@@ -5,6 +5,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "../plain.h"
+
 namespace isotorch {
 namespace {
 
@@ -130,6 +132,8 @@ void ForeignInstruction::Run(Frame& frame) const {
   for (size_t i = 0; i < made.size(); i++) frame.Put(results[i], std::move(made[i]));
 }
 
+void HookInstruction::Run(Frame& frame) const { AddHook(frame.Take(uses[0]), hook); }
+
 void BackwardInstruction::Run(Frame& frame) const {
   auto from = TakeAll(frame, uses, 0, tensors);
   auto gradients = TakeAll(frame, uses, tensors, tensors);
@@ -146,7 +150,7 @@ void GradInstruction::Run(Frame& frame) const {
 }
 
 void GetGradInstruction::Run(Frame& frame) const {
-  at::Tensor gradient = frame.Take(uses[0]).grad();
+  at::Tensor gradient = GradientInMemory(frame.Take(uses[0]));
   if (gradient.defined() != defined)
     throw Misuse("ERR_CAPTURE",
                  std::string("The tensor had ") + (defined ? "a" : "no") +

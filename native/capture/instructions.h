@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "../functions.h"
 #include "../operators.h"
 #include "record.h"
 
@@ -37,6 +38,13 @@ struct ForeignInstruction : Instruction {
   size_t state = 0;
   void Run(Frame& frame) const override;
   std::string Name() const override { return name; }
+};
+
+// A hook on the gradient of a tensor of the step's.
+struct HookInstruction : Instruction {
+  c10::intrusive_ptr<GradientHook> hook;
+  void Run(Frame& frame) const override;
+  std::string Name() const override { return "gradient hook"; }
 };
 
 // A tensor with the same values in each run, which the step may overwrite: copied anew each time.

@@ -71,24 +71,38 @@ std::vector<at::Tensor> Record::Replay(std::vector<at::Tensor> inputs, const std
   return graphed_ ? graphed_->Run(std::move(inputs), stop) : ReplayPlain(std::move(inputs), stop);
 }
 
-std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given, const std::atomic<bool>& stop) const {
-  at::ThreadLocalStateGuard guard(state);
-  Stoppable scripts([&stop] { return stop.load(std::memory_order_relaxed); });
-  StepMemory memory;
-  Frame frame(places, outside);
+void Record::RunInstructions(Frame& frame, std::vector<at::Tensor> given, const std::atomic<bool>* stop) const {
   for (size_t i = 0; i < given.size(); i++) frame.Put(static_cast<Place>(i), std::move(given[i]));
   given.clear();
   for (const auto& instruction : instructions) {
-    if (stop.load(std::memory_order_relaxed)) throw Misuse("ERR_ABORTED", "The environment is closing");
+    if (stop && stop->load(std::memory_order_relaxed)) throw Misuse("ERR_ABORTED", "The environment is closing");
     try {
       instruction->Run(frame);
     } catch (...) {
+      if (!stop) throw;  // within autograd, whose threads pass on standard exceptions alone
       Failure failure = DescribeCurrent();
       failure.operator_name = instruction->Name();
       failure.schema = instruction->Schema();
       throw Failed{std::move(failure)};
     }
   }
+}
+
+std::vector<at::Tensor> Record::RunInline(std::vector<at::Tensor> given) const {
+  Frame frame(places, outside);
+  RunInstructions(frame, std::move(given), nullptr);
+  std::vector<at::Tensor> results;
+  results.reserve(outputs.size());
+  for (const Use& use : outputs) results.push_back(frame.Take(use));
+  return results;
+}
+
+std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given, const std::atomic<bool>& stop) const {
+  at::ThreadLocalStateGuard guard(state);
+  Stoppable scripts([&stop] { return stop.load(std::memory_order_relaxed); });
+  StepMemory memory;
+  Frame frame(places, outside);
+  RunInstructions(frame, std::move(given), &stop);
   std::vector<at::Tensor> results;
   results.reserve(outputs.size());
   at::NoGradGuard no_grad;

@@ -103,7 +103,9 @@ struct Record {
   std::vector<bool> writes_input;
   // Changes the form of a tensor that JavaScript holds, so that its facts can't be asked for meanwhile.
   bool reforms = false;
-  bool random = false;  // draws from a generator
+  bool writes_inputs = false;  // with its own operators
+  bool inlined = false;        // of a custom function
+  bool random = false;         // draws from a generator
   int64_t peak_bytes = 0;
   std::optional<c10::Device> device;  // the one that all its tensors are on
   std::vector<std::string> no_graph;  // why a device's graph can't hold it; empty if it can
@@ -118,6 +120,9 @@ struct Record {
   // Runs it on the calling thread, which is the compute thread; results are detached. Throws in the middle of the step
   // when `stop` becomes true, for nobody is left then who could see half a step.
   std::vector<at::Tensor> Replay(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;
+  // Runs it as a part of what the calling thread does: in its modes, with the gradients' graph it asks for, and with
+  // results as they come.
+  std::vector<at::Tensor> RunInline(std::vector<at::Tensor> inputs) const;
   // Operator by operator.
   std::vector<at::Tensor> ReplayPlain(std::vector<at::Tensor> inputs, const std::atomic<bool>& stop) const;
   // How a device's graph holds it, or why none does; empty where there are no graphs.
@@ -125,6 +130,8 @@ struct Record {
   void PrepareGraph();  // when the record is complete
 
  private:
+  void RunInstructions(Frame& frame, std::vector<at::Tensor> inputs, const std::atomic<bool>* stop) const;
+
   std::unique_ptr<Graphed> graphed_;
   std::string why_no_graph_;
 };

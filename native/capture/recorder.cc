@@ -29,7 +29,8 @@ std::vector<Handle> Joined(std::initializer_list<const std::vector<Handle>*> lis
 
 }  // namespace
 
-Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs) : handles_(handles) {
+Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs, const Recorder* outer)
+    : handles_(handles), outer_(outer) {
   record_->inputs = inputs.size();
   for (Handle handle : inputs) {
     NewPlace(handle);
@@ -91,6 +92,13 @@ Place Recorder::PlaceOf(Handle handle) {
   auto found = place_of_.find(handle);
   if (found != place_of_.end()) return found->second;
   const at::Tensor& tensor = handles_.Get(handle);
+  for (const Recorder* outer = outer_; outer; outer = outer->outer_) {
+    if (outer->Holds(handle))
+      throw Misuse("ERR_CAPTURE",
+                   "The function uses a tensor of shape " + c10::str(tensor.sizes()) +
+                       " that belongs to the step around it and is none of its arguments: later runs would not see "
+                       "another one. Give it as an argument, or save it for backward");
+  }
   if (tensor.requires_grad() && !tensor.is_leaf())
     throw Misuse("ERR_CAPTURE",
                  "The step uses a tensor of shape " + c10::str(tensor.sizes()) +
@@ -134,13 +142,20 @@ bool Recorder::Made(Handle handle) const {
   return found != place_of_.end() && found->second >= static_cast<Place>(record_->inputs);
 }
 
+bool Recorder::Holds(Handle handle) const {
+  auto found = place_of_.find(handle);
+  return found != place_of_.end() && found->second >= 0;
+}
+
 void Recorder::Written(const at::Tensor& tensor) {
   ForEachStorage(tensor, [&](StorageKey storage) {
     written_.insert(storage);
     for (at::Tensor& constant : foldable_) {  // what is computed of it from now on is no constant
       if (StorageOf(constant) == storage) constant = at::Tensor();
     }
-    if (input_storages_.count(storage)) record_->no_graph.push_back("it writes into an input");
+    if (!input_storages_.count(storage)) return;
+    record_->writes_inputs = true;
+    record_->no_graph.push_back("it writes into an input");
   });
 }
 
@@ -210,6 +225,34 @@ void Recorder::Foreign(std::string name, std::function<std::vector<at::Tensor>(s
     ForEachStorage(tensor, [&](StorageKey storage) { record_->touched[storage] = true; });
   record_->no_graph.push_back("it calls a " + foreign->name);
   Add(std::move(foreign), Joined({&given, &state}), results);
+}
+
+void Recorder::Function(c10::intrusive_ptr<RecordedFunction> function, const std::vector<Handle>& given,
+                        const std::vector<Handle>& results) {
+  auto call = std::make_unique<ForeignInstruction>();
+  call->name = function->name;
+  record_->no_graph.push_back("it calls a custom function");
+  std::vector<Handle> state;  // the step depends on what its functions take from outside
+  for (const auto* record : {function->forward.get(), function->backward.get()}) {
+    if (record == nullptr) continue;
+    record_->random = record_->random || record->random;
+    for (const Outside& outside : record->outside_facts) {
+      if (outside.handle == 0) continue;
+      state.push_back(outside.handle);
+      auto touched = record->touched.find(StorageOf(handles_.Get(outside.handle)));
+      if (touched != record->touched.end() && touched->second) Written(handles_.Get(outside.handle));
+    }
+  }
+  call->state = state.size();
+  call->call = [function](std::vector<at::Tensor> inputs) { return function->Apply(std::move(inputs)); };
+  Add(std::move(call), Joined({&given, &state}), results);
+}
+
+void Recorder::Hook(Handle tensor, c10::intrusive_ptr<GradientHook> hook) {
+  auto add = std::make_unique<HookInstruction>();
+  add->hook = std::move(hook);
+  record_->no_graph.push_back("it has gradient hooks");
+  Add(std::move(add), {tensor}, {});
 }
 
 void Recorder::Constant(Handle result) {
@@ -366,7 +409,7 @@ std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   std::unordered_set<Handle> given(outputs.begin(), outputs.end());
   for (Handle handle : outputs) {
     record_->outputs.push_back({PlaceOf(handle)});
-    kept.insert(StorageOf(handles_.Get(handle)));
+    if (handle != 0) kept.insert(StorageOf(handles_.Get(handle)));
   }
   for (const auto& [handle, place] : place_of_) {
     if (!Made(handle) || given.count(handle) || !handles_.Alive(handle)) continue;

@@ -5,6 +5,7 @@
 
 #include <unordered_set>
 
+#include "../functions.h"
 #include "instructions.h"
 #include "memory.h"
 
@@ -12,7 +13,8 @@ namespace isotorch {
 
 class Recorder {
  public:
-  Recorder(Handles& handles, const std::vector<Handle>& inputs);
+  // `outer`: the recorder of the step in which a function is recorded apart.
+  Recorder(Handles& handles, const std::vector<Handle>& inputs, const Recorder* outer = nullptr);
   Recorder(const Recorder&) = delete;
 
   // Throws ERR_CAPTURE for what a record can't hold. It sticks: should the step catch the error, Finish throws it
@@ -27,6 +29,10 @@ class Recorder {
   void Foreign(std::string name, std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call,
                const std::vector<Handle>& given, const std::vector<Handle>& state, const std::vector<Handle>& results,
                const std::vector<at::Tensor>& hidden = {});
+  // A custom function, given tensors of the step's.
+  void Function(c10::intrusive_ptr<RecordedFunction> function, const std::vector<Handle>& given,
+                const std::vector<Handle>& results);
+  void Hook(Handle tensor, c10::intrusive_ptr<GradientHook> hook);
   void Constant(Handle result);
   void Alias(Handle of, Handle result);
   void Backward(const std::vector<Handle>& tensors, const std::vector<Handle>& gradients,
@@ -42,6 +48,8 @@ class Recorder {
 
   // Whether the tensor was made by the step.
   bool Made(Handle handle) const;
+  // Whether it is a tensor of the step: made by it, or an input.
+  bool Holds(Handle handle) const;
 
   // Ends the recording. `outputs`: handles of the results. Throws ERR_CAPTURE where tensors made inside outlive it.
   std::shared_ptr<Record> Finish(const std::vector<Handle>& outputs);
@@ -59,6 +67,7 @@ class Recorder {
   void FindDevice();
 
   Handles& handles_;
+  const Recorder* outer_;
   std::shared_ptr<Record> record_ = std::make_shared<Record>();
   std::unordered_map<Handle, Place> place_of_;
   std::unordered_set<StorageKey> written_;

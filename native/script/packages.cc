@@ -4,6 +4,7 @@
 #include "../bridge.h"
 #include "../capture/recorder.h"
 #include "../flights.h"
+#include "../plain.h"
 
 namespace isotorch {
 
@@ -70,7 +71,8 @@ Napi::Value RunPackage(const Napi::CallbackInfo& info, Environment& environment)
   environment.flights->SettleSteps();
   for (const at::Tensor& input : inputs) environment.flights->Settle(input, true);  // it may write to them
   auto run = [package](std::vector<at::Tensor> tensors) {
-    at::NoGradGuard no_grad;  // compiled code has no gradients
+    at::NoGradGuard no_grad;                                 // compiled code has no gradients
+    for (at::Tensor& tensor : tensors) tensor = Plain(tensor);  // and follows pointers
     try {
       return package->loader.run(tensors);
     } catch (const std::exception& error) {
@@ -104,7 +106,7 @@ Napi::Value UpdatePackage(const Napi::CallbackInfo& info, Environment& environme
     std::string name = names.Get(i).As<Napi::String>();
     if (std::find(known.begin(), known.end(), name) == known.end())
       throw Misuse("ERR_STATE_DICT", "The package has no constant '" + name + "'");
-    constants.emplace(name, tensors.at(i));
+    constants.emplace(name, Plain(tensors.at(i)));
   }
   if (whole && constants.size() != known.size())
     throw Misuse("ERR_STATE_DICT", "Expected all " + std::to_string(known.size()) +

@@ -10,13 +10,11 @@ export interface Container extends StorageReader {
   readonly format: 'zip' | 'stream' | 'tar';
   /** What messages call the object's pickle. */
   readonly where: string;
-  /** The object, with descriptions in place of tensors. Nothing of a storage is read. @throws ERR_FORMAT */
-  object(options?: ObjectOptions): Promise<unknown>;
-}
-
-export interface ObjectOptions {
-  /** Unknown globals, and what they are called with, become Opaque objects instead of an error. */
-  opaque?: boolean;
+  /**
+   * The object, with descriptions in place of tensors and of objects of unknown classes. Nothing of a storage is read.
+   * @throws ERR_FORMAT
+   */
+  object(): Promise<unknown>;
 }
 
 /** A pickle of this size would describe ten million tensors. */

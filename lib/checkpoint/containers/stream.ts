@@ -6,11 +6,12 @@
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import { readPickle } from '../pickle/extent.js';
-import { unpickle } from '../pickle/reader.js';
+import { memoryFor, unpickle, unpickleInTurns } from '../pickle/reader.js';
 import { StorageTable } from '../pickle/storages.js';
 import { isList, type StorageRef } from '../pickle/values.js';
 import type { ByteSource } from '../source.js';
-import { type Container, checkCount, maxPickleBytes, type ObjectOptions, piecesOf } from './container.js';
+import { stepsPerTurn, Turns } from '../turns.js';
+import { type Container, checkCount, maxPickleBytes, piecesOf } from './container.js';
 
 const magic = 0x1950a86a20f9469cfc6cn;
 const protocol = 1001;
@@ -32,7 +33,7 @@ export class StreamContainer implements Container {
     return this.source.name;
   }
 
-  async object({ opaque = false }: ObjectOptions = {}): Promise<unknown> {
+  async object(): Promise<unknown> {
     let at = 0;
     const next = async (limit: number) => {
       const bytes = await readPickle(this.source, at, limit);
@@ -48,14 +49,21 @@ export class StreamContainer implements Container {
       throw this.bad(`expected version ${protocol} of its protocol but found ${String(version)}`);
     await plain('facts about the machine', maxHeaderBytes);
     const storages = new StorageTable();
-    const tree = unpickle(await next(maxPickleBytes), {
+    const object = await next(maxPickleBytes);
+    const tree = await unpickleInTurns(object, {
       where: this.where,
+      memory: memoryFor(this.source.size, object.length),
       resolve: (id) => storages.resolve(id),
-      opaque,
+      keepForeign: true,
     });
-    const keys = await plain('the keys of storages', maxPickleBytes);
+    const list = await next(maxPickleBytes);
+    const keys = await unpickleInTurns(list, { where: `${this.name}: the pickle of the keys of storages` });
     if (!isList(keys)) throw this.bad('expected a list of keys of storages');
-    for (const key of keys) at = this.place(key, storages, at);
+    const turns = new Turns();
+    for (const [i, key] of keys.entries()) {
+      at = this.place(key, storages, at);
+      if (i % stepsPerTurn === 0) await turns.pause();
+    }
     return tree;
   }
 

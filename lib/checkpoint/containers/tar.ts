@@ -12,17 +12,18 @@
 import { IsotorchError } from '../../errors.js';
 import { readPickle } from '../pickle/extent.js';
 import { PickleGlobal } from '../pickle/globals.js';
-import { unpickle } from '../pickle/reader.js';
+import { memoryFor, unpickle, unpickleInTurns } from '../pickle/reader.js';
 import { storagePart } from '../pickle/storages.js';
 import { emptyTensorOf, rebuildPlainTensor } from '../pickle/tensorRules.js';
 import { isList, isTuple, RuleError, StorageRef, type StorageView, type TensorRef } from '../pickle/values.js';
 import type { ByteSource } from '../source.js';
 import { sectionOf } from '../source.js';
 import { readTar } from '../tar/reader.js';
-import { type Container, checkCount, maxPickleBytes, type ObjectOptions, piecesOf } from './container.js';
+import { Turns } from '../turns.js';
+import { type Container, checkCount, maxPickleBytes, piecesOf } from './container.js';
 
 const maxHeaderBytes = 1 << 16;
-const maxDimensions = 64;
+const maxDimensions = 1 << 16;
 
 export class TarContainer implements Container {
   readonly format = 'tar';
@@ -30,6 +31,7 @@ export class TarContainer implements Container {
   readonly where: string;
   /** Where each storage's number of elements stands. */
   private readonly places = new Map<string, number>();
+  private readonly turns = new Turns();
 
   constructor(private readonly source: ByteSource) {
     this.where = `${source.name}: pickle`;
@@ -39,7 +41,7 @@ export class TarContainer implements Container {
     return this.source.name;
   }
 
-  async object({ opaque = false }: ObjectOptions = {}): Promise<unknown> {
+  async object(): Promise<unknown> {
     const members = await readTar(this.source);
     const open = (name: string): ByteSource => {
       const member = members.get(name);
@@ -49,14 +51,16 @@ export class TarContainer implements Container {
     const storages = await this.storages(open('storages'), members.get('storages')?.offset as number);
     const tensors = await this.tensors(open('tensors'), storages);
     const pickle = open('pickle');
-    return unpickle(await pickle.read(0, Math.min(pickle.size, maxPickleBytes)), {
+    const bytes = await pickle.read(0, Math.min(pickle.size, maxPickleBytes));
+    return await unpickleInTurns(bytes, {
       where: this.where,
+      memory: memoryFor(this.source.size, bytes.length),
       resolve: (id) => {
         const known = tensors.get(keyOf(id)) ?? storages.get(keyOf(id));
         if (known === undefined) throw new RuleError(`there is no tensor or storage ${JSON.stringify(keyOf(id))}`);
         return { storage: known, fresh: false };
       },
-      opaque,
+      keepForeign: true,
     });
   }
 
@@ -71,6 +75,7 @@ export class TarContainer implements Container {
     };
     const count = countOf((await next()).value, file);
     for (let i = 0; i < count; i++) {
+      await this.turns.pause();
       const { value, where } = await next();
       const [key, location, type] = isTuple(value) ? value : [];
       if (typeof location !== 'string' || !(type instanceof PickleGlobal) || !type.storage)
@@ -111,6 +116,7 @@ export class TarContainer implements Container {
     let at = head.length;
     const count = countOf(unpickle(head, { where: `${file.name}, byte 0` }), file);
     for (let i = 0; i < count; i++) {
+      await this.turns.pause();
       const where = `${file.name}, byte ${at}`;
       const bytes = await readPickle(file, at, maxHeaderBytes);
       const value = unpickle(bytes, { where });

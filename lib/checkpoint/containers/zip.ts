@@ -4,13 +4,13 @@
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import { expectStateArchive } from '../formats.js';
-import { unpickle } from '../pickle/reader.js';
+import { memoryFor, unpickleInTurns } from '../pickle/reader.js';
 import type { StorageRef } from '../pickle/values.js';
 import type { ByteSource } from '../source.js';
 import { pieceBytes } from '../tensors.js';
 import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
-import { type Container, maxPickleBytes, type ObjectOptions } from './container.js';
+import { type Container, maxPickleBytes } from './container.js';
 
 /** The newest version of the archive format that PyTorch 2.13 knows (kMaxSupportedFileFormatVersion). */
 const newestVersion = 10;
@@ -59,9 +59,17 @@ export class ZipContainer implements Container {
     return this.source.name;
   }
 
-  async object({ opaque = false }: ObjectOptions = {}): Promise<unknown> {
-    const bytes = await this.zip.read(this.entry('data.pkl'), maxPickleBytes);
-    return unpickle(bytes, { where: this.where, opaque });
+  async object(): Promise<unknown> {
+    const entry = this.entry('data.pkl');
+    const memory = memoryFor(this.source.size, entry.size);
+    // A packed pickle may be a thousand times as long as the file.
+    if (memory < entry.size)
+      throw new IsotorchError(
+        'ERR_FORMAT',
+        `${this.where}: ${entry.compressedSize} bytes that unpack to ${entry.size}, far more than a checkpoint’s would; it may be made to exhaust memory`,
+      );
+    const bytes = await this.zip.read(entry, maxPickleBytes);
+    return await unpickleInTurns(bytes, { where: this.where, memory, keepForeign: true });
   }
 
   async *pieces(storage: StorageRef): AsyncGenerator<Uint8Array> {

@@ -27,7 +27,7 @@ const maxHeaderBytes = 1 << 16;
 /** NumPy's most. */
 const maxDimensions = 64;
 
-export const isNpy = (head: Uint8Array): boolean =>
+const isNpy = (head: Uint8Array): boolean =>
   Buffer.from(head.buffer, head.byteOffset, head.byteLength).subarray(0, magic.length).toString('latin1') === magic;
 
 /**

@@ -7,8 +7,9 @@ import { Snapshot } from '../../tensor/snapshot.js';
 import { writeBytes, writeFileAtomically } from '../atomicFile.js';
 import { piecesOf } from '../containers/container.js';
 import { itemSize } from '../dtypes.js';
+import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
-import { openSource } from '../source.js';
+import { areBytes, type FileInput, openSource, type PathInput } from '../source.js';
 import { type NpyHeader, readNpyHeader, writeNpyHeader } from './header.js';
 
 export interface LoadNumpyOptions {
@@ -29,10 +30,11 @@ export interface LoadNumpyOptions {
  *   elements that are no numbers, such as Python objects, texts and structures; ERR_ARGUMENT for `mmap` of bytes
  * @example const features = await checkpoint.loadNpy('features.npy');
  */
-export async function loadNpy(file: string | Uint8Array, { mmap = false }: LoadNumpyOptions = {}): Promise<Tensor> {
+export async function loadNpy(file: FileInput, { mmap = false }: LoadNumpyOptions = {}): Promise<Tensor> {
   checkMap(file, mmap);
   const source = await openSource(file);
   try {
+    await expectKind(source, 'a .npy file', 'npy');
     const header = await readNpyHeader(source);
     using mapped = mmap ? MappedFile.open(source) : undefined;
     return (
@@ -49,7 +51,7 @@ export async function loadNpy(file: string | Uint8Array, { mmap = false }: LoadN
  * @throws ERR_DTYPE for dtypes that NumPy doesn't have (bfloat16, float8 …); ERR_FILE if it can't be written
  * @example await checkpoint.saveNpy('scores.npy', scores);
  */
-export async function saveNpy(path: string, tensor: Tensor): Promise<void> {
+export async function saveNpy(path: PathInput, tensor: Tensor): Promise<void> {
   const { header, values: held } = npyContent(tensor, 'tensor');
   using values = held;
   await writeFileAtomically(path, async (sink) => {
@@ -72,7 +74,7 @@ export function npyContent(tensor: unknown, name: string): { header: Uint8Array;
 
 export function checkMap(file: unknown, mmap: unknown): void {
   if (typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
-  if (mmap && typeof file !== 'string') throw expected('a path, since only files can be mapped,', 'file', file);
+  if (mmap && areBytes(file)) throw expected('a path, since only files can be mapped,', 'file', file);
 }
 
 /** The array where it lies in a mapped file whose byte `at` the .npy file starts at; undefined if it must be read. */

@@ -5,9 +5,11 @@ import { expected, IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Snapshot } from '../../tensor/snapshot.js';
 import { writeFileAtomically } from '../atomicFile.js';
+import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
-import { type ByteSource, openSource, sectionOf } from '../source.js';
+import { type ByteSource, type FileInput, openSource, type PathInput, sectionOf } from '../source.js';
 import { pieceBytes } from '../tensors.js';
+import { visible } from '../visible.js';
 import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
 import { ZipWriter } from '../zip/writer.js';
@@ -31,13 +33,14 @@ const suffix = '.npy';
  * @example const { features, labels } = Object.fromEntries(await checkpoint.loadNpz('test.npz'));
  */
 export async function loadNpz(
-  file: string | Uint8Array,
+  file: FileInput,
   { mmap = false, keys }: LoadNpzOptions = {},
 ): Promise<Map<string, Tensor>> {
   checkMap(file, mmap);
   const source = await openSource(file);
   const tensors = new Map<string, Tensor>();
   try {
+    await expectKind(source, 'an archive of NumPy arrays (.npz)', 'npz', 'archive');
     const zip = await ZipReader.open(source);
     const entries = arraysIn(zip, source.name);
     using mapped = mmap ? MappedFile.open(source) : undefined;
@@ -62,7 +65,7 @@ export async function loadNpz(
  * @example await checkpoint.saveNpz('test.npz', { features, labels });
  */
 export async function saveNpz(
-  path: string,
+  path: PathInput,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
   const named = types.isMap(tensors) ? [...tensors] : Object.entries(tensors);
@@ -92,7 +95,7 @@ function arraysIn(zip: ZipReader, name: string): Map<string, ZipEntry> {
     if (!path.endsWith(suffix))
       throw new IsotorchError(
         'ERR_FORMAT',
-        `Expected an archive of NumPy arrays but ${name} holds ${JSON.stringify(path)}, which is no ${suffix} file`,
+        `Expected an archive of NumPy arrays but ${name} holds ${visible(path)}, which is no ${suffix} file`,
       );
     entries.set(path.slice(0, -suffix.length), entry);
   }
@@ -105,7 +108,7 @@ async function loadMember(
   entry: ZipEntry,
   mapped: MappedFile | undefined,
 ): Promise<Tensor> {
-  const name = `${source.name}: ${entry.name}`;
+  const name = `${source.name}: ${visible(entry.name).slice(1, -1)}`;
   if (entry.method !== method.stored) {
     const content = await zip.read(entry, entry.size);
     const member = sectionOf(await openSource(content), name, 0, content.length);

@@ -9,7 +9,7 @@ const maxNameBytes = 1 << 10;
 
 export class Cursor {
   private readonly bytes: Buffer;
-  private at = 0;
+  private next = 0;
   private opcodeAt = 0;
 
   constructor(
@@ -24,8 +24,13 @@ export class Cursor {
     return this.bytes.length;
   }
 
+  /** The byte at which the opcode at work starts. */
+  get at(): number {
+    return this.opcodeAt;
+  }
+
   get left(): number {
-    return this.bytes.length - this.at;
+    return this.bytes.length - this.next;
   }
 
   error(problem: string): IsotorchError {
@@ -33,7 +38,7 @@ export class Cursor {
   }
 
   opcode(): number {
-    this.opcodeAt = this.at;
+    this.opcodeAt = this.next;
     if (this.left === 0) throw this.error('it ends without a STOP; it may be cut off');
     return this.uint8();
   }
@@ -77,7 +82,7 @@ export class Cursor {
 
   /** A name up to the end of its line. */
   line(): string {
-    const length = this.bytes.subarray(this.at, this.at + maxNameBytes).indexOf(0x0a);
+    const length = this.bytes.subarray(this.next, this.next + maxNameBytes).indexOf(0x0a);
     if (length === -1) throw this.error('the name of a global does not end');
     const text = this.text(length);
     this.skip(1);
@@ -86,7 +91,7 @@ export class Cursor {
 
   private skip(length: number): number {
     if (length > this.left) throw this.error(`${length} bytes are missing; the pickle may be cut off`);
-    this.at += length;
-    return this.at - length;
+    this.next += length;
+    return this.next - length;
   }
 }

@@ -1,8 +1,9 @@
-// Where a pickle ends that stands in the middle of a file. Opcodes are stepped over without being obeyed, so that as much of the
-// file is read as the pickle is long, whatever its length.
+// What can be known of a pickle before it is read: where it ends, if it stands in the middle of a file, and which of the objects that
+// it numbers it will ask for again. Opcodes are stepped over without being obeyed.
 
 import { IsotorchError } from '../../errors.js';
 import type { ByteSource } from '../source.js';
+import { stepsPerTurn, Turns } from '../turns.js';
 import { op } from './opcodes.js';
 
 /** What follows an opcode: so many bytes, a length of so many bytes and what it counts, or lines of text. */
@@ -29,7 +30,9 @@ const firstPiece = 1 << 12;
  */
 export async function readPickle(source: ByteSource, start: number, limit: number): Promise<Uint8Array> {
   const left = source.size - start;
+  const turns = new Turns();
   let at = 0;
+  let steps = 0;
   for (let length = Math.min(firstPiece, left); ; length = Math.min(4 * length, left, limit)) {
     const bytes = await source.read(start, length);
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -40,6 +43,7 @@ export async function readPickle(source: ByteSource, start: number, limit: numbe
       const next = after(view, at + 1, operand);
       if (next === undefined) break;
       at = next;
+      if (++steps % stepsPerTurn === 0) await turns.pause();
     }
     if (length === left) return bytes;
     if (length === limit)
@@ -71,4 +75,27 @@ function after(bytes: Buffer, at: number, operand: Operand): number | undefined 
         ? bytes.readUInt32LE(at)
         : Number(bytes.readBigUInt64LE(at));
   return at + lengthBytes + length;
+}
+
+/**
+ * Which memo numbers are asked for. Python numbers everything and asks for little of it again: what is not asked for needs not
+ * be remembered, which is most of what a large pickle would take in memory.
+ */
+export function* recalledNumbers(bytes: Uint8Array): Generator<void, (id: number) => boolean> {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const marks = new Uint8Array(Math.ceil(bytes.length / 8));
+  const add = (id: number) => {
+    if (id < bytes.length) marks[id >> 3] = (marks[id >> 3] as number) | (1 << (id & 7));
+  };
+  let steps = 0;
+  for (let at: number | undefined = 0; at !== undefined && at < view.length; ) {
+    const code = view[at] as number;
+    const operand = operands[code];
+    if (code === op.STOP || operand === undefined) break;
+    if (code === op.BINGET && at + 1 < view.length) add(view[at + 1] as number);
+    if (code === op.LONG_BINGET && at + 4 < view.length) add(view.readUInt32LE(at + 1));
+    at = after(view, at + 1, operand);
+    if (++steps % stepsPerTurn === 0) yield;
+  }
+  return (id) => ((marks[id >> 3] ?? 0) & (1 << (id & 7))) !== 0;
 }

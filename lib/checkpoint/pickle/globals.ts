@@ -4,7 +4,11 @@
 
 import { types } from 'node:util';
 import { hasStorageClass, type SavedDType, savedDTypes, storageClasses } from '../dtypes.js';
+import { ForeignObject } from './foreign.js';
+import { rebuildNested } from './nestedRules.js';
 import { emptyNumpyArray, numpyDType, numpyFromBuffer, numpyScalar } from './numpy.js';
+import { plainRules } from './plainRules.js';
+import { rebuildQuantized } from './quantizedRules.js';
 import { layoutOf, rebuildSparseTensor } from './sparseRules.js';
 import {
   emptyTensorOf,
@@ -16,7 +20,18 @@ import {
   rebuildTensorV3,
   rebuildVariable,
 } from './tensorRules.js';
-import { Complex, isTensorRef, isTuple, OrderedDict, RuleError, TorchDevice, TorchDType, torchSize } from './values.js';
+import {
+  type AnyTensorRef,
+  Complex,
+  isTensorRef,
+  isTuple,
+  OrderedDict,
+  QuantizationScheme,
+  RuleError,
+  TorchDevice,
+  TorchDType,
+  torchSize,
+} from './values.js';
 
 /** A global as it lies on the pickle's stack. */
 export class PickleGlobal {
@@ -30,14 +45,14 @@ export class PickleGlobal {
   ) {}
 }
 
-const rules = new Map<string, PickleGlobal | TorchDType>();
+const rules = new Map<string, PickleGlobal | TorchDType | QuantizationScheme>();
 
 function allow(name: string, build?: (args: readonly unknown[]) => unknown): void {
   rules.set(name, new PickleGlobal(name, build));
 }
 
 /** What an allowed name stands for; undefined for all others. Python 2's names for the built-ins are known too. */
-export const findGlobal = (module: string, name: string): PickleGlobal | TorchDType | undefined =>
+export const findGlobal = (module: string, name: string): PickleGlobal | TorchDType | QuantizationScheme | undefined =>
   rules.get(`${module === '__builtin__' ? 'builtins' : module}.${name}`);
 
 const pairs = (value: unknown): (readonly [unknown, unknown])[] => {
@@ -91,6 +106,8 @@ allow('torch.device', ([type, index]) => {
   return new TorchDevice(type, (index as number | null) ?? undefined);
 });
 
+for (const [name, build] of plainRules) allow(name, build);
+
 for (const dtype of savedDTypes) {
   rules.set(`torch.${dtype}`, TorchDType.of(dtype));
   if (!hasStorageClass(dtype)) continue;
@@ -106,12 +123,16 @@ for (const name of ['torch.storage.UntypedStorage', 'torch.UntypedStorage']) {
   rules.set(name, new PickleGlobal(name, undefined, 'untyped'));
 }
 
+for (const scheme of QuantizationScheme.all) rules.set(`torch.${scheme}`, scheme);
+
 allow('torch.serialization._get_layout', layoutOf);
 
 allow('torch._utils._rebuild_tensor', rebuildPlainTensor);
 allow('torch._utils._rebuild_tensor_v2', rebuildTensor);
 allow('torch._utils._rebuild_tensor_v3', rebuildTensorV3);
 allow('torch._utils._rebuild_sparse_tensor', rebuildSparseTensor);
+allow('torch._utils._rebuild_qtensor', rebuildQuantized);
+allow('torch._utils._rebuild_nested_tensor', rebuildNested);
 allow('torch._utils._rebuild_meta_tensor_no_storage', rebuildMetaTensor);
 for (const name of ['from_numpy', 'from_cpu_tensor'])
   allow(`torch._utils._rebuild_device_tensor_${name}`, rebuildDeviceTensor);
@@ -126,14 +147,23 @@ allow('torch.nn.parameter.Buffer');
 allow('torch.nn.parameter.Parameter', ([data, requiresGrad]) => rebuildParameter([data, requiresGrad]));
 allow('torch.autograd.variable.Variable', ([data, requiresGrad]) => rebuildVariable([data, requiresGrad]));
 const tensorClasses = ['torch.Tensor', 'torch.nn.parameter.Parameter', 'torch.nn.parameter.Buffer'];
-allow('torch._tensor._rebuild_from_type_v2', ([build, type, args]) => {
-  if (!(build instanceof PickleGlobal) || !(type instanceof PickleGlobal) || !isTuple(args))
+allow('torch._tensor._rebuild_from_type_v2', ([build, type, args, state]) => {
+  if (!(build instanceof PickleGlobal) || !isTuple(args))
     throw new RuleError('expected a function, a class and arguments');
-  if (!tensorClasses.includes(type.name)) throw new RuleError(`expected a tensor class but received ${type.name}`);
   const tensor = build.name.startsWith('torch._utils._rebuild_') ? build.build?.(args) : undefined;
   if (!isTensorRef(tensor)) throw new RuleError(`expected a function that builds a tensor but received ${build.name}`);
+  if (type instanceof ForeignObject && type.args === undefined) return ofSubclass(type, tensor, state);
+  if (!(type instanceof PickleGlobal)) throw new RuleError('expected a class');
+  if (!tensorClasses.includes(type.name)) throw new RuleError(`expected a tensor class but received ${type.name}`);
   return tensor;
 });
+
+/** A tensor of a class of somebody's own: what the class makes of it is not known, but its values are. */
+function ofSubclass(type: ForeignObject, tensor: AnyTensorRef, state: unknown): ForeignObject {
+  const made = new ForeignObject(type.name, ForeignObject.at(type), [tensor], 'tensor');
+  if (state !== null && state !== undefined) made.state = state;
+  return made;
+}
 
 // NumPy 2 moved its modules; files of both are around.
 for (const core of ['numpy.core', 'numpy._core']) {

@@ -3,36 +3,38 @@
 // budget, since a small pickle can ask for gigabytes.
 
 import { types } from 'node:util';
+import { stepsPerTurn } from '../turns.js';
 import { Cursor } from './cursor.js';
+import { ForeignObject } from './foreign.js';
 import { findGlobal, PickleGlobal } from './globals.js';
 import { NumpyDType, setNumpyDType } from './numpy.js';
+import { Namespace, setAttributes } from './plainRules.js';
+import { refusal } from './refusal.js';
 import { setTensor } from './tensorRules.js';
 import { decodeLong, decodeText } from './text.js';
-import {
-  isList,
-  isTensorRef,
-  isTuple,
-  Opaque,
-  OrderedDict,
-  RuleError,
-  TensorRef,
-  TorchDevice,
-  TorchDType,
-} from './values.js';
+import { isList, isTensorRef, isTuple, OrderedDict, RuleError, TensorRef, TorchDevice, TorchDType } from './values.js';
 
 /** What objects cost in V8, in bytes, roughly. A slot is a place in an array that grows. */
 const cost = {
   map: 220,
+  /** A list or tuple, and what an empty list reserves when its first item comes. */
   array: 48,
-  item: 16,
-  text: 32,
+  room: 140,
+  item: 8,
+  /** In a dict; in a set somewhat less. */
+  entry: 56,
+  text: 24,
   number: 16,
-  tensor: 600,
-  storage: 160,
-  slot: 24,
+  tensor: 110,
+  storage: 100,
+  foreign: 140,
+  slot: 12,
   /** Time, counted as memory: an element that a rule looks at; bytes and characters cost 1. */
   work: 24,
 } as const;
+
+/** A rule looks at so many for nothing: the size of a tensor, not what is made to take time. */
+const freeItems = 16;
 
 /** Python's integers have no end, but arithmetic on them takes time; no checkpoint needs more. */
 const maxLongBytes = 1 << 16;
@@ -42,9 +44,16 @@ export class Machine {
   private readonly stack: unknown[] = [];
   /** Heights of the stack at open marks. */
   private readonly marks: number[] = [];
-  private readonly memo: unknown[] = [];
+  private readonly memo = new Map<number, unknown>();
+  private remembered = 0;
   private highest = 0;
   private deepest = 0;
+  /** The tuple that was made last, while nothing but the stack has it. */
+  private fresh: unknown;
+  private freshCost = 0;
+  /** The empty OrderedDict that was made last, while nothing but the stack has it; and one that was done with. */
+  private newest: OrderedDict | undefined;
+  private spare: OrderedDict | undefined;
 
   constructor(
     bytes: Uint8Array,
@@ -53,8 +62,10 @@ export class Machine {
     private budget: number,
     /** What a persistent id stands for. @throws RuleError */
     private readonly resolve: (id: unknown) => { storage: unknown; fresh: boolean },
-    /** What is not known becomes an Opaque object instead of an error. */
-    private readonly opaque: boolean,
+    /** What is not known becomes a ForeignObject instead of an error. */
+    private readonly keepForeign: boolean,
+    /** Which memo numbers will be asked for; others need not be kept. */
+    private readonly recalled: (id: number) => boolean,
   ) {
     this.cursor = new Cursor(bytes, where);
   }
@@ -119,15 +130,20 @@ export class Machine {
     this.charge(cost.slot);
   }
 
-  remember(id = this.memo.length): void {
+  remember(id = this.remembered): void {
     // Python numbers its memo without gaps, and each entry costs at least two bytes of pickle.
     if (id > this.cursor.size) throw this.error(`memo number ${id} is too high`);
-    if (id >= this.memo.length) this.charge((id - this.memo.length + 1) * cost.slot);
-    this.memo[id] = this.top();
+    const value = this.top();
+    this.remembered += 1;
+    if (!this.recalled(id)) return;
+    if (!this.memo.has(id)) this.charge(cost.entry);
+    this.memo.set(id, value);
+    if (value === this.fresh) this.fresh = undefined;
+    if (value === this.newest) this.newest = undefined;
   }
 
   recall(id: number): void {
-    const value = this.memo[id];
+    const value = this.memo.get(id);
     if (value === undefined) throw this.error(`memo number ${id} was never set`);
     this.push(value);
   }
@@ -147,8 +163,11 @@ export class Machine {
   }
 
   text(length: number): void {
-    this.charge(cost.text + 2 * Math.min(length, this.cursor.left));
-    this.push(this.cursor.text(length));
+    this.charge(cost.text + Math.min(length, this.cursor.left));
+    const text = this.cursor.text(length);
+    // Beyond ASCII a character may take two bytes.
+    if (text.length !== length) this.charge(length);
+    this.push(text);
   }
 
   /** A string of Python 2, which may be text or bytes: text where it is UTF-8, as torch.load takes it by default. */
@@ -176,43 +195,49 @@ export class Machine {
   }
 
   set(items: unknown[]): void {
-    this.charge(cost.map + items.length * 3 * cost.item);
+    this.charge(cost.map + items.length * cost.entry);
     this.push(new Set(items));
   }
 
   tuple(items: unknown[]): void {
-    this.charge(cost.array + items.length * cost.item);
-    this.push(Object.freeze(items));
+    this.freshCost = cost.array + items.length * cost.item;
+    this.charge(this.freshCost);
+    this.fresh = Object.freeze(items);
+    this.push(items);
   }
 
   append(items: unknown[]): void {
     const top = this.top();
-    const list = top instanceof Opaque ? top.items : top;
+    if (top instanceof ForeignObject) top.items ??= [];
+    const list = top instanceof ForeignObject ? top.items : top;
     if (!isList(list)) throw this.error('only a list can be appended to');
-    this.charge(items.length * cost.item);
+    this.charge(items.length * cost.item + (list.length === 0 ? cost.room : 0));
     for (const item of items) list.push(item);
   }
 
   addItems(items: unknown[]): void {
     const set = this.top();
-    if (set instanceof Opaque) {
+    if (set instanceof ForeignObject) {
       this.append(items);
       return;
     }
     if (!types.isSet(set)) throw this.error('only a set can be added to');
-    this.charge(items.length * 3 * cost.item);
+    this.charge(items.length * cost.entry);
     for (const item of items) set.add(item);
   }
 
-  setItems(items: unknown[]): void {
+  /** Yields where there are more than Python would set at once. */
+  *setItems(items: unknown[]): Generator<void, void> {
     const dict = this.top();
-    if (!(types.isMap(dict) || dict instanceof Opaque)) throw this.error('only a dict has keys');
+    if (!(types.isMap(dict) || dict instanceof ForeignObject)) throw this.error('only a dict has keys');
     if (items.length % 2 !== 0) throw this.error('a key without a value');
-    this.charge(items.length * 2 * cost.item);
+    this.charge((items.length / 2) * cost.entry);
+    if (dict instanceof ForeignObject) dict.entries ??= [];
     for (let i = 0; i < items.length; i += 2) {
       if (!isHashable(items[i])) throw this.error('a dict’s key must be text, a number, None, a tuple or bytes');
-      if (dict instanceof Opaque) dict.entries.push([items[i], items[i + 1]]);
-      else dict.set(items[i], items[i + 1]);
+      if (types.isMap(dict)) dict.set(items[i], items[i + 1]);
+      else dict.entries?.push([items[i], items[i + 1]]);
+      if (i % (2 * stepsPerTurn) === 0 && i > 0) yield;
     }
   }
 
@@ -221,17 +246,19 @@ export class Machine {
   global(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.error('the name of a global must be text');
     const found = findGlobal(module, name);
-    if (found === undefined && !this.opaque) throw this.error(forbidden(`${module}.${name}`));
-    if (found === undefined) this.charge(cost.map);
-    this.push(found ?? new Opaque(`${module}.${name}`));
+    if (found === undefined && !this.keepForeign) throw this.error(refusal(`${module}.${name}`));
+    if (found === undefined) this.charge(cost.foreign);
+    this.push(found ?? new ForeignObject(`${module}.${name}`, this.cursor.at));
   }
 
-  reduce(): void {
+  /** @param made whether the class is called, or `__new__` of it, as for objects that a state is given to afterwards */
+  reduce(made: 'called' | 'new'): void {
     const args = this.pop();
     const callee = this.pop();
-    if (callee instanceof Opaque) {
-      this.charge(cost.map);
-      this.push(new Opaque(callee.name, isTuple(args) ? args : [args]));
+    if (callee instanceof ForeignObject) {
+      this.charge(cost.foreign);
+      const given = isTuple(args) ? args : [args];
+      this.push(new ForeignObject(callee.name, ForeignObject.at(callee), given, made, callee.problem));
       return;
     }
     if (!(callee instanceof PickleGlobal) || callee.build === undefined) {
@@ -244,22 +271,46 @@ export class Machine {
       throw this.error(`it calls ${name}; nothing in a file is executed, and this is not a known way to make a value`);
     }
     if (!isTuple(args)) throw this.error(`${callee.name}: expected a tuple of arguments`);
+    if (callee.build === makeOrderedDict && args.length === 0) {
+      this.orderedDict();
+      return;
+    }
     // A short pickle may call for the same large argument many times.
-    for (const arg of args) this.charge(sizeOf(arg) * (isFlat(arg) ? 1 : cost.work));
-    this.push(this.apply(callee.name, args, () => callee.build?.(args)));
+    for (const arg of args) this.charge(Math.max(0, sizeOf(arg) - freeItems) * (isFlat(arg) ? 1 : cost.work));
+    const value = this.apply(callee.name, args, () => callee.build?.(args));
+    this.release(args, value);
+    this.push(value);
+  }
+
+  /** PyTorch gives an empty one to every tensor, as its hooks: one does for all. */
+  private orderedDict(): void {
+    if (!this.spare) this.charge(cost.map);
+    this.newest = this.spare ?? new OrderedDict();
+    this.spare = undefined;
+    this.push(this.newest);
+  }
+
+  /** Gives back what arguments took that nothing refers to any more. */
+  private release(args: readonly unknown[], value: unknown): void {
+    if (args !== this.fresh || value instanceof ForeignObject) return;
+    this.budget += this.freshCost;
+    this.fresh = undefined;
+    const { newest } = this;
+    if (newest && isTensorRef(value) && args.includes(newest) && newest.size === 0 && newest._metadata === undefined)
+      this.spare = newest;
   }
 
   private apply(name: string, args: readonly unknown[], rule: () => unknown): unknown {
     try {
       const value = rule();
       this.charge(isTensorRef(value) ? cost.tensor : cost.map);
-      this.charge(sizeOf(value) * (isFlat(value) ? 1 : 3 * cost.item));
+      this.charge(sizeOf(value) * (isFlat(value) ? 1 : cost.entry));
       return value;
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      if (!this.opaque) throw this.error(`${name}: ${error.message}`);
-      this.charge(cost.map);
-      return new Opaque(name, args, error.message);
+      if (!this.keepForeign) throw this.error(`${name}: ${error.message}`);
+      this.charge(cost.foreign);
+      return new ForeignObject(name, this.cursor.at, args, 'called', error.message);
     }
   }
 
@@ -267,22 +318,32 @@ export class Machine {
   build(): void {
     const state = this.pop();
     const target = this.top();
-    const give = target instanceof NumpyDType ? setNumpyDType : target instanceof TensorRef ? setTensor : undefined;
+    const give = stateRule(target);
     if (give) {
-      this.apply('BUILD', [state], () => give(target as never, state));
-      return;
-    }
-    if (target instanceof Opaque) {
+      const made = this.apply('BUILD', [state], () => give(target, state));
+      if (made instanceof ForeignObject) this.exchange(target, made);
+    } else if (target instanceof ForeignObject) {
       target.state = state;
-      return;
+    } else {
+      this.setAttributes(target, state);
     }
+  }
+
+  private setAttributes(target: unknown, state: unknown): void {
     if (!(target instanceof OrderedDict) || !types.isMap(state))
       throw this.error('only an OrderedDict can have attributes');
     for (const [name, value] of state) {
-      if (name !== '_metadata' && !this.opaque)
+      if (name !== '_metadata' && !this.keepForeign)
         throw this.error(`an OrderedDict with an attribute ${JSON.stringify(String(name))} can’t be read`);
       if (name === '_metadata') target._metadata = value;
     }
+  }
+
+  /** Puts what can't be a value in the place of what it was to be: on the stack, and where it is remembered. */
+  private exchange(target: unknown, made: ForeignObject): void {
+    this.charge(this.memo.size);
+    this.stack[this.stack.length - 1] = made;
+    for (const [id, value] of this.memo) if (value === target) this.memo.set(id, made);
   }
 
   persistent(): void {
@@ -290,20 +351,31 @@ export class Machine {
     try {
       const { storage, fresh } = this.resolve(id);
       if (fresh) this.charge(cost.storage);
+      if (id === this.fresh) this.budget += this.freshCost;
       this.push(storage);
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      if (!this.opaque) throw this.error(error.message);
-      this.charge(cost.map);
+      if (!this.keepForeign) throw this.error(error.message);
+      this.charge(cost.foreign);
       // Old files have a module's class and its source text there.
       const type =
         isTuple(id) && id[0] !== 'storage'
-          ? id.find((part) => part instanceof Opaque && part.args === undefined)
+          ? id.find((part) => part instanceof ForeignObject && part.args === undefined)
           : undefined;
-      this.push(type ?? new Opaque('persistent id', isTuple(id) ? id : [id], error.message));
+      const parts = isTuple(id) ? id : [id];
+      this.push(type ?? new ForeignObject('persistent id', this.cursor.at, parts, 'called', error.message));
     }
   }
 }
+
+/** What gives a known object its state. */
+function stateRule(target: unknown): ((target: unknown, state: unknown) => void) | undefined {
+  if (target instanceof NumpyDType) return setNumpyDType as never;
+  if (target instanceof TensorRef) return setTensor as never;
+  return target instanceof Namespace ? (setAttributes as never) : undefined;
+}
+
+const makeOrderedDict = (findGlobal('collections', 'OrderedDict') as PickleGlobal).build;
 
 const isFlat = (value: unknown): boolean => typeof value === 'string' || types.isUint8Array(value);
 
@@ -320,29 +392,4 @@ const isHashable = (value: unknown): boolean =>
   types.isUint8Array(value) ||
   value instanceof TorchDType ||
   value instanceof TorchDevice ||
-  value instanceof Opaque;
-
-/** Why a global is refused, with advice where the reason is a common one. */
-function forbidden(name: string): string {
-  const advice: [RegExp, string][] = [
-    [
-      /^torch\._utils\._rebuild_q|^torch\.Q/,
-      'Quantised tensors can’t be read; dequantise them in Python before saving.',
-    ],
-    [/_rebuild_(wrapper|nested)/, 'This kind of tensor can’t be read; save an ordinary one.'],
-    [/^torch\.(bits|u?int[1-7]$|float4|float6)/, 'LibTorch has no arithmetic for this dtype; save another one.'],
-    [
-      /^numpy\b/,
-      'Of NumPy’s objects only arrays and scalars of numbers and booleans can be read; turn others into lists before saving.',
-    ],
-    [
-      /^__main__\.|^torch\.nn\.modules\.|^torchvision\./,
-      'The file seems to hold a whole model; in Python save its state dict: torch.save(model.state_dict(), path).',
-    ],
-  ];
-  const hint = advice.find(([pattern]) => pattern.test(name))?.[1];
-  return (
-    `the file asks for the global ${JSON.stringify(name.slice(0, 200))}, which is not on isotorch’s list of harmless ones. Nothing was executed. ` +
-    `${hint ?? 'Files may hold tensors, numbers, text, lists, tuples, sets and dicts.'} inspectTorch(path) shows what is inside.`
-  );
-}
+  value instanceof ForeignObject;

@@ -73,7 +73,9 @@ function numpyArray(bytes: unknown, dtype: unknown, shape: unknown, order: 'C' |
   if (!isTuple(shape) || shape.length > 64 || !shape.every(isLength))
     throw new RuleError('expected the shape of a NumPy array');
   const { data, name } = littleEndian(bytes, dtype);
-  const count = shape.reduce((product, length) => product * length, 1);
+  const extent = shape.reduce((product, length) => product * Math.max(length, 1), 1);
+  if (!Number.isSafeInteger(extent)) throw new RuleError(`a NumPy array of shape [${shape}] is too large`);
+  const count = shape.includes(0) ? 0 : extent;
   if (data.length !== count * itemSize(name))
     throw new RuleError(`a NumPy array of shape [${shape}] and dtype ${name} can’t have ${data.length} bytes`);
   const stride = new Array<number>(shape.length).fill(1);

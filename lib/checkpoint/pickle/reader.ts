@@ -1,6 +1,8 @@
 // Reads pickles: a loop over opcodes, each a line that says what it does to the machine. Nothing in a pickle is executed, and
 // whatever is wrong with it ends in ERR_FORMAT with its byte offset. The format is defined by CPython's Lib/pickletools.py.
 
+import { atOnce, inTurns, stepsPerTurn } from '../turns.js';
+import { recalledNumbers } from './extent.js';
 import { Machine } from './machine.js';
 import { newestProtocol, op } from './opcodes.js';
 import { StorageTable } from './storages.js';
@@ -9,35 +11,52 @@ export interface UnpickleOptions {
   /** What messages call these bytes. */
   where: string;
   /**
-   * Bytes of memory that the objects may take, as a rough estimate. Default: 192 MiB, enough for more than a hundred
-   * thousand tensors, and four times the pickle's size, enough for NumPy's arrays in it; a pickle of a few megabytes can
-   * ask for gigabytes otherwise.
+   * Bytes of memory that the objects may take, as a rough estimate. Default: 64 MiB and four times the pickle's size: a pickle
+   * of a few megabytes can ask for gigabytes otherwise.
    */
   memory?: number;
   /** What a persistent id stands for, and whether it is new. Default: a storage's description. @throws RuleError */
   resolve?: (id: unknown) => { storage: unknown; fresh: boolean };
-  /** Unknown globals, and what they are called with, become Opaque objects instead of an error. */
-  opaque?: boolean;
+  /** Unknown classes and functions, and what they are called with, become ForeignObjects instead of an error. */
+  keepForeign?: boolean;
 }
 
 /** @throws ERR_FORMAT for everything that is not a pickle of tensors and plain values. */
-export function unpickle(bytes: Uint8Array, options: UnpickleOptions): unknown {
-  const { where, memory = (192 << 20) + 4 * bytes.length } = options;
+export const unpickle = (bytes: Uint8Array, options: UnpickleOptions): unknown => atOnce(unpickling(bytes, options));
+
+/** The same, for pickles of any size: the event loop goes on meanwhile. */
+export const unpickleInTurns = (bytes: Uint8Array, options: UnpickleOptions): Promise<unknown> =>
+  inTurns(unpickling(bytes, options));
+
+/** What a file of so many bytes may make of its pickle, whose bytes are in memory too. */
+export const memoryFor = (fileBytes: number, pickleBytes: number): number => baseMemory + 4 * fileBytes - pickleBytes;
+
+/** The rest of 64 MiB is for V8’s garbage. */
+const baseMemory = 56 << 20;
+
+/** The work itself: yields every few thousand opcodes, and within those that take long. */
+export function* unpickling(bytes: Uint8Array, options: UnpickleOptions): Generator<void, unknown> {
+  const { where, memory = (64 << 20) + 4 * bytes.length, keepForeign = false } = options;
   const storages = new StorageTable();
   const resolve = options.resolve ?? ((id: unknown) => storages.resolve(id));
-  const machine = new Machine(bytes, where, memory, resolve, options.opaque ?? false);
+  const recalled = yield* recalledNumbers(bytes);
+  const machine = new Machine(bytes, where, memory, resolve, keepForeign, recalled);
+  let steps = 0;
   for (let code = machine.cursor.opcode(); code !== op.STOP; code = machine.cursor.opcode()) {
     const act = actions[code];
     if (act === undefined) {
       const name = `0x${code.toString(16).padStart(2, '0')}`;
       throw machine.error(`opcode ${name} is none that torch.save writes; the file is damaged or something else`);
     }
-    act(machine);
+    const more = act(machine);
+    if (more) yield* more;
+    if (++steps % stepsPerTurn === 0) yield;
   }
   return machine.result();
 }
 
-type Action = (machine: Machine) => void;
+/** Most do their work at once. */
+type Action = (machine: Machine) => void | Generator<void, void>;
 
 const emptyTuple = Object.freeze([]);
 
@@ -102,6 +121,7 @@ on(op.STACK_GLOBAL, (machine) => {
   const [module, name] = machine.popMany(2);
   machine.global(module, name);
 });
-on([op.REDUCE, op.NEWOBJ], (machine) => machine.reduce());
+on(op.REDUCE, (machine) => machine.reduce('called'));
+on(op.NEWOBJ, (machine) => machine.reduce('new'));
 on(op.BUILD, (machine) => machine.build());
 on(op.BINPERSID, (machine) => machine.persistent());

@@ -8,6 +8,7 @@ import {
   type AnyTensorRef,
   isTuple,
   MetaRef,
+  NestedRef,
   plainTraits,
   RuleError,
   SparseRef,
@@ -18,8 +19,8 @@ import {
   TorchDType,
 } from './values.js';
 
-/** PyTorch's kernels take no more dimensions. */
-const maxDimensions = 64;
+/** Kernels take 64, but tensors may have more. */
+const maxDimensions = 1 << 16;
 
 /** `_rebuild_tensor(storage, offset, size, stride)`, of PyTorch before 0.4. */
 export function rebuildPlainTensor([storage, offset, size, stride]: readonly unknown[]): TensorRef {
@@ -36,7 +37,7 @@ export function rebuildTensor([
   hooks,
   metadata,
 ]: readonly unknown[]): TensorRef {
-  const [storage, start] = storageOf(saved);
+  const [storage, start] = placeOf(saved);
   if (storage.dtype === 'untyped') throw new RuleError('expected a storage of one dtype');
   checkPart(saved, offset, size, stride);
   return tensorOf(
@@ -79,6 +80,10 @@ export function rebuildParameter([data, requiresGrad = true, hooks]: readonly un
 export const rebuildVariable = ([data, requiresGrad = false]: readonly unknown[]): AnyTensorRef =>
   withTraits(data, requiresGrad === true, false);
 
+/** As it is in a state dict: a value, neither a parameter nor a leaf of a graph. */
+export const asValue = (ref: AnyTensorRef): AnyTensorRef =>
+  ref.traits.parameter || ref.traits.requiresGrad ? withTraits(ref, false, false) : ref;
+
 function withTraits(data: unknown, requiresGrad: boolean, parameter: boolean): AnyTensorRef {
   if (data instanceof TensorRef) {
     const traits = { ...data.traits, requiresGrad, parameter };
@@ -94,6 +99,10 @@ function withTraits(data: unknown, requiresGrad: boolean, parameter: boolean): A
   if (data instanceof MetaRef) {
     checkGradient(data.dtype, requiresGrad);
     return new MetaRef(data.dtype, data.size, data.stride, { requiresGrad, parameter });
+  }
+  if (data instanceof NestedRef) {
+    checkGradient(data.buffer.dtype, requiresGrad);
+    return new NestedRef(data.buffer, data.sizes, data.strides, data.offsets, { requiresGrad, parameter });
   }
   throw new RuleError('expected a tensor');
 }
@@ -164,9 +173,12 @@ function dtypeOf(dtype: unknown): SavedDType {
 }
 
 /** The memory, and where in it the part starts that the file calls a storage. */
-function storageOf(saved: unknown): [StorageRef, start: number] {
-  if (saved instanceof StorageView) return [saved.root, saved.offset];
-  if (saved instanceof StorageRef) return [saved, 0];
+function placeOf(saved: unknown): [StorageRef, start: number] {
+  return saved instanceof StorageView ? [saved.root, saved.offset] : [storageOf(saved), 0];
+}
+
+export function storageOf(saved: unknown): StorageRef {
+  if (saved instanceof StorageRef) return saved;
   throw new RuleError('expected a storage');
 }
 
@@ -180,7 +192,7 @@ function checkPart(saved: unknown, offset: unknown, size: unknown, stride: unkno
 
 const shifted = (offset: unknown, start: number): unknown => (isCount(offset) ? offset + start : offset);
 
-function traitsOf(requiresGrad: unknown, hooks: unknown, metadata: unknown): TensorTraits {
+export function traitsOf(requiresGrad: unknown, hooks: unknown, metadata: unknown): TensorTraits {
   if (typeof requiresGrad !== 'boolean') throw new RuleError('expected a boolean for requires_grad');
   const noHooks = hooks === null || hooks === undefined || (types.isMap(hooks) && hooks.size === 0);
   if (!noHooks) throw new RuleError('expected no backward hooks');
@@ -191,6 +203,8 @@ function traitsOf(requiresGrad: unknown, hooks: unknown, metadata: unknown): Ten
     if ((name !== 'conj' && name !== 'neg') || typeof bit !== 'boolean')
       throw new RuleError(`unknown metadata ${String(name)}`);
   }
+  // One object for all ordinary tensors, of which a file may have a million.
+  if (!requiresGrad && bits.size === 0) return plainTraits;
   return { requiresGrad, parameter: false, conjugated: bits.get('conj') === true, negated: bits.get('neg') === true };
 }
 
@@ -222,14 +236,17 @@ function windowOf(dtype: SavedDType, offset: unknown, size: unknown, stride: unk
     throw new RuleError('expected a size and a stride of equally many integers, 0 or more');
   }
   const count = size.reduce((product, length) => product * length, 1);
-  if (count > Number.MAX_SAFE_INTEGER) throw new RuleError(`a tensor of size [${size}] is too large`);
+  // Of an empty tensor too: LibTorch counts its elements without looking for the 0 first.
+  if (size.reduce((product, length) => product * Math.max(length, 1), 1) > Number.MAX_SAFE_INTEGER)
+    throw new RuleError(`a tensor of size [${size}] is too large`);
   // Empty tensors view nothing, wherever they stand.
   const last = count === 0 ? -1 : size.reduce((sum, length, i) => sum + (length - 1) * (stride[i] as number), offset);
   return { offset, size, stride, needed: (last + 1) * itemSize(dtype) };
 }
 
 function checkGradient(dtype: SavedDType, requiresGrad: boolean): void {
-  if (requiresGrad && !/float|complex/.test(dtype)) throw new RuleError(`a ${dtype} tensor can’t require gradients`);
+  if (requiresGrad && !/^b?float|^complex/.test(dtype))
+    throw new RuleError(`a ${dtype} tensor can’t require gradients`);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,14 +1,14 @@
 // Text and whole numbers as pickle has them. Python's strings may hold lone surrogates, which pickle writes as UTF-8 would
 // if it allowed them; JavaScript's strings may hold them too, but TextDecoder and Buffer.from would replace them.
 
+import { isAscii } from 'node:buffer';
+
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const loneSurrogate = /\p{Surrogate}/u;
 
 /** Undefined if the bytes are no UTF-8. */
 export function decodeText(bytes: Buffer): string | undefined {
-  let ascii = true;
-  for (let i = 0; i < bytes.length && ascii; i++) ascii = (bytes[i] as number) < 0x80;
-  if (ascii) return bytes.toString('latin1');
+  if (isAscii(bytes)) return bytes.toString('latin1');
   try {
     return strict.decode(bytes);
   } catch {

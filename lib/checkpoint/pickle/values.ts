@@ -7,7 +7,7 @@
 //   torch.strided → TorchLayout    numpy scalar → number, bigint, boolean, Complex    numpy array → a tensor
 
 import type { DType, Layout } from '../../tensor/dtype.js';
-import { itemSize, type SavedDType } from '../dtypes.js';
+import { itemSize, memoryDType, type SavedDType } from '../dtypes.js';
 
 /**
  * `collections.OrderedDict`: a Map, and what Python keeps in the object's attributes. A module's state dict has
@@ -116,7 +116,14 @@ export interface TensorTraits {
   readonly negated: boolean;
   /** It is to be converted: it was saved through a dtype that NumPy has. */
   readonly cast?: SavedDType;
+  /** What its whole numbers mean, if its dtype is a quantised one. */
+  readonly quantizer?: Quantizer;
 }
+
+/** How real numbers r were made whole: r = scale · (q − zeroPoint), for the tensor or for each index of one dimension. */
+export type Quantizer =
+  | { readonly scale: number; readonly zeroPoint: number }
+  | { readonly axis: number; readonly scales: TensorRef; readonly zeroPoints: TensorRef };
 
 /** A tensor: a window onto a storage. Offset, size and stride count elements. */
 export class TensorRef {
@@ -157,10 +164,56 @@ export class MetaRef {
   ) {}
 }
 
-export type AnyTensorRef = TensorRef | SparseRef | MetaRef;
+/** A nested tensor: windows onto one memory, each with a size, strides and an offset of its own, as rows of tensors. */
+export class NestedRef {
+  constructor(
+    readonly buffer: TensorRef,
+    readonly sizes: TensorRef,
+    readonly strides: TensorRef,
+    readonly offsets: TensorRef,
+    readonly traits: Pick<TensorTraits, 'parameter' | 'requiresGrad'>,
+  ) {}
+}
+
+export type AnyTensorRef = TensorRef | SparseRef | MetaRef | NestedRef;
 
 export const isTensorRef = (value: unknown): value is AnyTensorRef =>
-  value instanceof TensorRef || value instanceof SparseRef || value instanceof MetaRef;
+  value instanceof TensorRef || value instanceof SparseRef || value instanceof MetaRef || value instanceof NestedRef;
+
+/** The windows onto storages that a tensor consists of, its own first. */
+export function partsOf(ref: AnyTensorRef): readonly TensorRef[] {
+  if (ref instanceof SparseRef) return [...ref.indices, ref.values];
+  if (ref instanceof NestedRef) return [ref.buffer, ref.sizes, ref.strides, ref.offsets];
+  if (ref instanceof MetaRef) return [];
+  const { quantizer } = ref.traits;
+  return quantizer && 'axis' in quantizer ? [ref, quantizer.scales, quantizer.zeroPoints] : [ref];
+}
+
+/** A storage that a file holds beside its tensors, as the tensor of all that is in it: of bytes, if nothing says more. */
+export function tensorOfStorage(storage: StorageRef | StorageView): TensorRef {
+  const { root, offset, numel } =
+    storage instanceof StorageView ? storage : { root: storage, offset: 0, numel: storage.numel };
+  const dtype = root.dtype === 'untyped' ? 'uint8' : memoryDType(root.dtype);
+  return new TensorRef(root, dtype, offset, [numel], [1], plainTraits);
+}
+
+const schemes = ['per_tensor_affine', 'per_channel_affine', 'per_channel_affine_float_qparams'] as const;
+type SchemeName = (typeof schemes)[number];
+
+/** A scheme of quantisation as a value, `torch.per_tensor_affine`: one object a scheme. */
+export class QuantizationScheme {
+  private constructor(readonly name: SchemeName) {}
+
+  static readonly all: readonly QuantizationScheme[] = schemes.map((name) => new QuantizationScheme(name));
+
+  static of(name: SchemeName): QuantizationScheme {
+    return QuantizationScheme.all[schemes.indexOf(name)] as QuantizationScheme;
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
 
 export const plainTraits: TensorTraits = { requiresGrad: false, parameter: false, conjugated: false, negated: false };
 
@@ -177,21 +230,3 @@ export const torchSize = (sizes: readonly number[]): TorchSize => {
   made.push(...sizes);
   return Object.freeze(made) as TorchSize;
 };
-
-/**
- * What a pickle names but isotorch does not know, for those who only look at it: a class or function, or (with `args`) what a
- * call of it would give. Nothing is called.
- */
-export class Opaque {
-  /** What BUILD would set. */
-  state?: unknown;
-  readonly items: unknown[] = [];
-  readonly entries: [unknown, unknown][] = [];
-
-  constructor(
-    readonly name: string,
-    readonly args?: readonly unknown[],
-    /** Why it is not known, where there is more to say. */
-    readonly problem?: string,
-  ) {}
-}

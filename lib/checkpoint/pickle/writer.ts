@@ -6,6 +6,7 @@ import { describe, expected, IsotorchError } from '../../errors.js';
 import { isPlainObject } from '../../plainObject.js';
 import { hasStorageClass, storageClasses } from '../dtypes.js';
 import { ByteBuilder } from './byteBuilder.js';
+import { ForeignObject } from './foreign.js';
 import { op } from './opcodes.js';
 import { encodeLong, encodeText } from './text.js';
 import { maxDepth } from './tree.js';
@@ -15,7 +16,10 @@ import {
   isTensorRef,
   isTuple,
   MetaRef,
+  NestedRef,
   OrderedDict,
+  QuantizationScheme,
+  type Quantizer,
   SparseRef,
   type StorageRef,
   type TensorRef,
@@ -68,7 +72,11 @@ class PickleWriter {
 
   private unsupported(value: unknown): IsotorchError {
     const can = 'a tensor, number, bigint, boolean, string, null, Uint8Array, array, Set, Map or plain object';
-    const hint = ArrayBuffer.isView(value) ? '; make a tensor of it with torch.tensor()' : '';
+    const hint = ArrayBuffer.isView(value)
+      ? '; make a tensor of it with torch.tensor()'
+      : value instanceof ForeignObject
+        ? ` of ${value.name}: what isotorch doesn’t know it can’t write`
+        : '';
     return new IsotorchError(
       'ERR_ARGUMENT',
       `Expected ${can} for ${this.path.join('')} but received ${describe(value)}${hint}`,
@@ -82,6 +90,8 @@ class PickleWriter {
     const tensor = isTensorRef(value) ? value : this.describeTensor(value, () => this.path.join(''));
     if (tensor instanceof SparseRef) this.sparse(value, tensor);
     else if (tensor instanceof MetaRef) this.meta(value, tensor);
+    else if (tensor instanceof NestedRef) this.nested(value, tensor);
+    else if (tensor?.traits.quantizer) this.quantized(value, tensor, tensor.traits.quantizer);
     else if (tensor) this.tensor(value, tensor);
     else if (value instanceof TorchSize) this.call(value, 'torch', 'Size', [Object.freeze([...value])]);
     else if (isTuple(value)) this.tuple(value);
@@ -89,7 +99,7 @@ class PickleWriter {
     else if (types.isMap(value)) this.map(value);
     else if (types.isSet(value)) this.call(value, '__builtin__', 'set', [[...value]]);
     else if (types.isUint8Array(value)) this.binary(value);
-    else if (value instanceof TorchDType) this.global('torch', value.name);
+    else if (value instanceof TorchDType || value instanceof QuantizationScheme) this.global('torch', value.name);
     else if (value instanceof TorchDevice)
       this.call(value, 'torch', 'device', [value.type, ...(value.index === undefined ? [] : [value.index])]);
     else if (value instanceof TorchLayout)
@@ -236,6 +246,37 @@ class PickleWriter {
     this.call(value, 'torch._utils', '_rebuild_sparse_tensor', [TorchLayout.of(layout), Object.freeze(parts)]);
   }
 
+  /** `_rebuild_qtensor(storage, offset, size, stride, quantizer_params, requires_grad, OrderedDict())` */
+  private quantized(value: object, { storage, offset, size, stride }: TensorRef, quantizer: Quantizer): void {
+    const params =
+      'axis' in quantizer
+        ? [QuantizationScheme.of(schemeOf(quantizer)), quantizer.scales, quantizer.zeroPoints, quantizer.axis]
+        : [QuantizationScheme.of('per_tensor_affine'), quantizer.scale, quantizer.zeroPoint];
+    this.global('torch._utils', '_rebuild_qtensor');
+    this.out.byte(op.MARK);
+    this.storage(storage);
+    this.integer(offset);
+    this.integers(size);
+    this.integers(stride);
+    this.out.byte(op.MARK);
+    // The scale is a float, whatever its value.
+    for (const [i, param] of params.entries())
+      i === 1 && typeof param === 'number' ? this.float(param) : this.save(param);
+    this.out.byte(op.TUPLE);
+    this.save(false);
+    this.global('collections', 'OrderedDict');
+    this.out.byte(op.EMPTY_TUPLE);
+    this.out.byte(op.REDUCE);
+    this.out.byte(op.TUPLE);
+    this.out.byte(op.REDUCE);
+    this.put(value);
+  }
+
+  /** `_rebuild_nested_tensor(buffer, sizes, strides, storage_offsets)` */
+  private nested(value: object, { buffer, sizes, strides, offsets }: NestedRef): void {
+    this.call(value, 'torch._utils', '_rebuild_nested_tensor', [buffer, sizes, strides, offsets]);
+  }
+
   /** `_rebuild_meta_tensor_no_storage(dtype, size, stride, requires_grad)` */
   private meta(value: object, { dtype, size, stride, traits }: MetaRef): void {
     const args = [TorchDType.of(dtype), Object.freeze([...size]), Object.freeze([...stride]), traits.requiresGrad];
@@ -354,3 +395,6 @@ class PickleWriter {
     else this.out.uint32(id);
   }
 }
+
+const schemeOf = ({ zeroPoints }: { zeroPoints: TensorRef }) =>
+  zeroPoints.dtype.startsWith('float') ? 'per_channel_affine_float_qparams' : 'per_channel_affine';

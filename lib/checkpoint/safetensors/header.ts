@@ -4,6 +4,7 @@
 
 import { IsotorchError } from '../../errors.js';
 import type { ByteSource } from '../source.js';
+import { inTurns, sorted, stepsPerTurn } from '../turns.js';
 import { type Stored, storedByName, storedNames } from './dtypes.js';
 import { HeaderText } from './headerText.js';
 
@@ -44,58 +45,51 @@ export async function readHeader(source: ByteSource): Promise<Header> {
     throw bad(`its header should have ${length} bytes, but the file ends at byte ${size}; it may be cut off`);
   const bytes = await source.readRange(prefixBytes, Number(length));
   if (bytes[0] !== 0x7b) throw bad('expected a safetensors file but its header does not begin with {');
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new IsotorchError('ERR_FORMAT', `${name}: its header is not text in UTF-8`, { cause });
-  }
-  return parse(new HeaderText(text, name), start, size, bad);
+  const text = new HeaderText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), name);
+  return await inTurns(parse(text, start, size, bad));
 }
 
-function parse(text: HeaderText, dataStart: number, size: number, bad: (problem: string) => IsotorchError): Header {
+type Bad = (problem: string) => IsotorchError;
+
+/** Yields in between: a header may describe a million tensors. */
+function* parse(text: HeaderText, dataStart: number, size: number, bad: Bad): Generator<void, Header> {
   const metadata = new Map<string, string>();
-  const entries: Entry[] = [];
-  text.object((key) => {
-    if (key === metadataKey) text.object((name) => void metadata.set(name, text.string()));
-    else entries.push(parseEntry(text, key, dataStart, size));
-  });
+  const found: Entry[] = [];
+  for (const key of text.keys()) {
+    if (key === metadataKey) for (const name of text.keys()) metadata.set(name, text.string());
+    else found.push(parseEntry(text, key, dataStart, size, found.at(-1)));
+    if (found.length % stepsPerTurn === 0) yield;
+  }
   text.end();
   // Files may list tensors in any order.
-  entries.sort((a, b) => a.start - b.start || a.end - b.end);
+  const inOrder = yield* sorted(found, (a, b) => a.start - b.start || a.end - b.end);
+  const entries = new Map<string, Entry>();
   let last = { name: '', end: dataStart };
-  for (const entry of entries) {
+  for (const entry of inOrder) {
     if (entry.start < last.end)
       throw bad(`the tensors ${JSON.stringify(last.name)} and ${JSON.stringify(entry.name)} overlap`);
     if (entry.start > last.end)
       throw bad(`${entry.start - last.end} bytes before tensor ${JSON.stringify(entry.name)} belong to no tensor`);
     last = entry;
+    entries.set(entry.name, entry);
+    if (entries.size % stepsPerTurn === 0) yield;
   }
   if (last.end < size) throw bad(`${size - last.end} bytes at its end belong to no tensor`);
-  return { metadata, entries: new Map(entries.map((entry) => [entry.name, entry])) };
+  return { metadata, entries };
 }
 
-function parseEntry(text: HeaderText, name: string, dataStart: number, size: number): Entry {
+/** @param previous whose shape it shares if it has the same: a million arrays would be a third of the memory */
+function parseEntry(text: HeaderText, name: string, dataStart: number, size: number, previous?: Entry): Entry {
   let dtype: string | undefined;
   let shape: number[] | undefined;
   let offsets: number[] | undefined;
   const bad = (problem: string) => text.fail(`tensor ${JSON.stringify(name)} ${problem}`);
-  const wholes = () => {
-    const values: number[] = [];
-    text.array(() => {
-      const value = text.whole();
-      if (!Number.isSafeInteger(value) || value < 0 || Object.is(value, -0))
-        throw bad(`has a size or offset of ${Object.is(value, -0) ? '-0' : value}`);
-      values.push(value);
-    });
-    return values;
-  };
-  text.object((key) => {
+  for (const key of text.keys()) {
     if (key === 'dtype') dtype = text.string();
-    else if (key === 'shape') shape = wholes();
-    else if (key === 'data_offsets') offsets = wholes();
+    else if (key === 'shape') shape = text.wholes(bad);
+    else if (key === 'data_offsets') offsets = text.wholes(bad);
     else throw bad(`has the unknown field ${JSON.stringify(key)}`);
-  });
+  }
   if (dtype === undefined || shape === undefined || offsets === undefined)
     throw bad(
       `has no ${dtype === undefined ? 'dtype' : shape === undefined ? 'shape' : 'data_offsets'} in its description`,
@@ -110,11 +104,13 @@ function parseEntry(text: HeaderText, name: string, dataStart: number, size: num
   const bytes = bytesOf(shape, stored, bad);
   if (bytes !== end - start)
     throw bad(`of ${dtype} and shape [${shape.slice(0, 8)}] needs ${bytes} bytes but has ${end - start}`);
-  return { name, stored, shape, start: dataStart + start, end: dataStart + end };
+  const known = previous?.shape;
+  const isKnown = known?.length === shape.length && shape.every((length, i) => length === known[i]);
+  return { name, stored, shape: isKnown ? known : shape, start: dataStart + start, end: dataStart + end };
 }
 
 /** With the strides' overflow checked too, which an empty tensor can have: [0, 2⁵², 2⁵²]. */
-function bytesOf(shape: readonly number[], { name, bits }: Stored, bad: (problem: string) => IsotorchError): number {
+function bytesOf(shape: readonly number[], { name, bits }: Stored, bad: Bad): number {
   let count = 1;
   let spread = 1;
   for (const size of shape) {

@@ -5,13 +5,18 @@ import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type DType, dtypes, isDType, isFloating } from '../../tensor/dtype.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { SavedDType } from '../dtypes.js';
+import { expectKind } from '../formats.js';
 import { inLanes } from '../lanes.js';
 import { MappedFile } from '../mapped.js';
-import { type ByteSource, openSource } from '../source.js';
+import { areBytes, type ByteSource, type FileInput, openSource } from '../source.js';
 import { directBytes } from '../tensors.js';
+import { inTurns, sorted, Turns } from '../turns.js';
 import { chunksOf, readAhead } from './chunks.js';
 import type { StoredDType } from './dtypes.js';
 import { type Entry, type Header, readHeader } from './header.js';
+
+/** A tensor takes microseconds to make. */
+const tensorsPerTurn = 256;
 
 export interface OpenSafetensorsOptions {
   /**
@@ -48,41 +53,20 @@ export class SafetensorsDict extends Map<string, Tensor> {
 }
 
 /**
- * Reads a safetensors file (`safetensors.torch.load_file`).
- *
- * @param file a path, or the file's bytes
- * @returns a Map of tensors that `module.loadStateDict` takes, with `metadata`
- * @throws ERR_FILE if it is missing or unreadable; ERR_FORMAT if it breaks any rule of the format, naming it; ERR_DTYPE for
- *   dtypes below a byte (F4, F6); ERR_ARGUMENT for `keys` that it doesn't have, and for `mmap` of bytes.
- * @example net.loadStateDict(await loadSafetensors('model.safetensors'));
- */
-export async function loadSafetensors(
-  file: string | Uint8Array,
-  options: LoadSafetensorsOptions = {},
-): Promise<SafetensorsDict> {
-  const opened = await openSafetensors(file, options);
-  try {
-    return await opened.load(options.keys, options);
-  } finally {
-    await opened.close();
-  }
-}
-
-/**
  * Opens a safetensors file (`safetensors.safe_open`): its header is read and checked, its tensors when you ask for them.
  *
- * @throws as `loadSafetensors`
+ * @throws as `loadSafetensors`; ERR_FORMAT for the index of a checkpoint in several files, which has no header
  * @example
  * await using file = await openSafetensors('model.safetensors');
  * for (const key of file.keys) console.log(key, file.info(key).shape);
  * const embedding = await file.get('embedding.weight'); // reads the bytes of this one
  */
 export async function openSafetensors(
-  file: string | Uint8Array,
+  file: FileInput,
   { mmap = false }: OpenSafetensorsOptions = {},
 ): Promise<SafetensorsFile> {
   if (typeof mmap !== 'boolean') throw expected('a boolean', 'mmap', mmap);
-  if (mmap && typeof file !== 'string') throw expected('a path, since only files can be mapped,', 'file', file);
+  if (mmap && areBytes(file)) throw expected('a path, since only files can be mapped,', 'file', file);
   return await SafetensorsFile.from(await openSource(file), mmap);
 }
 
@@ -98,6 +82,7 @@ export class SafetensorsFile implements AsyncDisposable {
   /** Takes the source over: it is closed here, or when this fails. */
   static async from(source: ByteSource, mmap = false): Promise<SafetensorsFile> {
     try {
+      await expectKind(source, 'a safetensors file', 'safetensors');
       const header = await readHeader(source);
       // Its size was checked against the header; LibTorch refuses files that have become shorter since.
       return new SafetensorsFile(source, header, mmap ? MappedFile.open(source) : undefined);
@@ -152,13 +137,11 @@ export class SafetensorsFile implements AsyncDisposable {
   }
 
   /** Tensors with these names, by default all. If one fails, none is left behind. */
-  async load(keys: readonly string[] = this.keys, options: LoadTensorOptions = {}): Promise<SafetensorsDict> {
+  async load(keys?: readonly string[], options: LoadTensorOptions = {}): Promise<SafetensorsDict> {
+    if (keys === undefined) return await this.loadEntries([...this.header.entries.values()], options);
     if (!Array.isArray(keys)) throw expected('an array of names', 'keys', keys);
-    const entries = [...new Set(keys)].map((key) => this.entry(key));
-    return await this.loadEntries(
-      entries.sort((a, b) => a.start - b.start || a.end - b.end),
-      options,
-    );
+    const wanted = [...new Set(keys)].map((key) => this.entry(key));
+    return await this.loadEntries(await inTurns(sorted(wanted, (a, b) => a.start - b.start || a.end - b.end)), options);
   }
 
   /** Tensors stay as they are. Closing twice does nothing. */
@@ -192,29 +175,37 @@ export class SafetensorsFile implements AsyncDisposable {
     result.metadata = this.header.metadata;
     const asAsked = (tensor: Tensor) =>
       tidy(() => tensor.to({ device, ...(dtype && isFloating(tensor.dtype) ? { dtype } : {}) }));
-    const add = (name: string, tensor: Tensor) =>
-      result.set(name, device === 'cpu' && dtype === undefined ? tensor : asAsked(tensor));
+    const take = (name: string, tensor: Tensor) => {
+      if (device === 'cpu' && dtype === undefined) return void result.set(name, tensor);
+      const changed = asAsked(tensor);
+      if (changed !== tensor) tensor.dispose();
+      result.set(name, changed);
+    };
+    const { readInto } = this.source;
+    const isLarge = ({ start, end, stored }: Entry) =>
+      readInto !== undefined && end - start >= directBytes && stored.dtype !== 'bool';
+    const turns = new Turns();
     try {
       for (const entry of entries) this.expectDType(entry);
       if (this.mapped) {
-        for (const entry of entries) {
-          const tensor = this.map(entry, this.mapped);
-          if (add(entry.name, tensor).get(entry.name) !== tensor) tensor.dispose();
+        for (const [i, entry] of entries.entries()) {
+          if (i % tensorsPerTurn === 0) await turns.pause();
+          take(entry.name, this.map(entry, this.mapped));
         }
-      } else {
-        const { readInto } = this.source;
-        const isLarge = ({ start, end, stored }: Entry) =>
-          readInto !== undefined && end - start >= directBytes && stored.dtype !== 'bool';
+      } else if (!entries.some(isLarge)) await this.readSmall(entries, take);
+      else {
         const made = new Map<string, Tensor>();
-        const keep = (name: string, tensor: Tensor) => made.set(name, tensor);
+        const keep = (name: string, tensor: Tensor) => void made.set(name, tensor);
         try {
-          const small = entries.filter((entry) => !isLarge(entry));
-          await this.readSmall(small, keep);
-          const large = entries.filter(isLarge);
-          await inLanes(large.map((entry) => () => this.readLarge(entry, readInto!, keep)));
+          await this.readSmall(
+            entries.filter((entry) => !isLarge(entry)),
+            keep,
+          );
+          await inLanes(entries.filter(isLarge).map((entry) => () => this.readLarge(entry, readInto!, keep)));
           for (const { name } of entries) {
             const tensor = made.get(name) as Tensor;
-            if (add(name, tensor).get(name) === tensor) made.delete(name);
+            made.delete(name);
+            take(name, tensor);
           }
         } finally {
           for (const tensor of made.values()) tensor.dispose();
@@ -241,9 +232,11 @@ export class SafetensorsFile implements AsyncDisposable {
   /** In ranges of several, which are copied. */
   private async readSmall(entries: readonly Entry[], keep: (name: string, tensor: Tensor) => void): Promise<void> {
     let large: Tensor | undefined;
+    const turns = new Turns();
     try {
       for await (const { chunk, bytes } of readAhead(this.source, chunksOf(entries))) {
-        for (const entry of chunk.entries) {
+        for (const [i, entry] of chunk.entries.entries()) {
+          if (i % tensorsPerTurn === 0) await turns.pause();
           const dtype = this.expectDType(entry);
           const own = bytes.subarray(Math.max(entry.start - chunk.start, 0), entry.end - chunk.start);
           if (dtype === 'bool' && own.some((byte) => byte > 1)) throw this.badBoolean(entry);

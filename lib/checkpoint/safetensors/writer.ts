@@ -6,6 +6,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
 import { snapshotsOf } from '../../tensor/snapshot.js';
 import { writeBytes, writeFileAtomically } from '../atomicFile.js';
+import type { PathInput } from '../source.js';
 import { type Stored, storedFor } from './dtypes.js';
 import { metadataKey, writeHeader } from './header.js';
 import { SafetensorsDict } from './reader.js';
@@ -44,7 +45,7 @@ interface Planned {
  * @example await saveSafetensors('model.safetensors', model.stateDict(), { metadata: { format: 'pt' } });
  */
 export async function saveSafetensors(
-  path: string,
+  path: PathInput,
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
   { metadata, shared = 'refuse' }: SaveSafetensorsOptions = {},
 ): Promise<void> {

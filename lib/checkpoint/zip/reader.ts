@@ -7,6 +7,7 @@ import { crc32, inflateRaw } from 'node:zlib';
 import { IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { ByteSource } from '../source.js';
+import { inTurns, sorted, stepsPerTurn } from '../turns.js';
 import {
   centralHeader,
   end64Locator,
@@ -38,7 +39,6 @@ export interface ZipEntry {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-const maxEntries = 1_000_000;
 const farApart = 1 << 18;
 /** deflate can't do better than 1032 : 1, so a larger size is a lie. */
 const maxInflation = 1032;
@@ -59,15 +59,24 @@ export class ZipReader {
   /** @throws ERR_FORMAT, saying what is wrong with the archive and at which byte. */
   static async open(source: ByteSource): Promise<ZipReader> {
     const directory = await findDirectory(source);
-    const entries = parseDirectory(source, await source.read(directory.offset, directory.size), directory);
-    checkRoom(source, entries, directory.offset);
+    const bytes = await source.read(directory.offset, directory.size);
+    return await inTurns(ZipReader.reading(source, bytes, directory));
+  }
+
+  /** Yields now and then: a directory may have a million entries. */
+  private static *reading(source: ByteSource, bytes: Uint8Array, directory: Directory): Generator<void, ZipReader> {
+    const entries = yield* parseDirectory(source, bytes, directory);
+    yield* checkRoom(source, entries, directory.offset);
     const byName = new Map<string, ZipEntry>();
-    for (const entry of entries) {
+    let checked = false;
+    for (const [i, entry] of entries.entries()) {
+      if (i % stepsPerTurn === 0) yield;
+      checked ||= entry.crc !== 0;
       if (entry.name.endsWith('/') && entry.size === 0) continue;
       if (byName.has(entry.name)) throw bad(source, `it holds two entries named ${JSON.stringify(entry.name)}`);
       byName.set(entry.name, entry);
     }
-    return new ZipReader(source, byName, !entries.every(({ crc }) => crc === 0));
+    return new ZipReader(source, byName, checked);
   }
 
   /** The whole content of an entry of at most `limit` bytes. */
@@ -228,7 +237,7 @@ async function findDirectory(source: ByteSource): Promise<Directory> {
       `its directory should end at byte ${limit} but is said to end at ${directory.offset + directory.size}`,
     );
   }
-  if (directory.count > maxEntries || directory.count * centralHeader.length > directory.size) {
+  if (directory.count * centralHeader.length > directory.size) {
     throw bad(source, `${directory.count} entries can’t be in a directory of ${directory.size} bytes`);
   }
   return directory;
@@ -253,17 +262,22 @@ async function findWideDirectory(
   return { count: readSize(record, 32), size: readSize(record, 40), offset: readSize(record, 48), limit: at };
 }
 
-function parseDirectory(source: ByteSource, bytes: Uint8Array, { offset, count }: Directory): Mutable<ZipEntry>[] {
+function* parseDirectory(
+  source: ByteSource,
+  bytes: Uint8Array,
+  { offset, count }: Directory,
+): Generator<void, Mutable<ZipEntry>[]> {
   const directory = view(bytes);
   const entries: Mutable<ZipEntry>[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
+    if (i % stepsPerTurn === 0) yield;
     const say = (problem: string) => bad(source, `directory entry ${i}, byte ${offset + at}: ${problem}`);
     if (at + centralHeader.length > directory.length) throw say('the directory ends early');
     if (directory.readUInt32LE(at) !== centralHeader.signature) throw say('expected an entry here');
-    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) =>
-      directory.readUInt16LE(at + field),
-    ) as [number, number, number];
+    const nameLength = directory.readUInt16LE(at + 28);
+    const extraLength = directory.readUInt16LE(at + 30);
+    const commentLength = directory.readUInt16LE(at + 32);
     const next = at + centralHeader.length + nameLength + extraLength + commentLength;
     if (next > directory.length) throw say('the directory ends early');
     const nameEnd = at + centralHeader.length + nameLength;
@@ -331,10 +345,18 @@ function checkEntry(entry: ZipEntry, source: ByteSource, say: (problem: string) 
 }
 
 /** No two entries share bytes: each ends where the next begins, at the latest. */
-function checkRoom(source: ByteSource, entries: Mutable<ZipEntry>[], directoryOffset: number): void {
+function* checkRoom(
+  source: ByteSource,
+  entries: readonly Mutable<ZipEntry>[],
+  directoryOffset: number,
+): Generator<void, void> {
   let inflated = 0;
   let end = directoryOffset;
-  for (const entry of entries.toSorted((a, b) => b.headerOffset - a.headerOffset)) {
+  let steps = 0;
+  const inOrder = yield* sorted(entries, (a, b) => a.headerOffset - b.headerOffset);
+  for (let i = inOrder.length - 1; i >= 0; i--) {
+    const entry = inOrder[i] as Mutable<ZipEntry>;
+    if (++steps % stepsPerTurn === 0) yield;
     entry.end = end;
     if (entry.headerOffset + localHeader.length + entry.compressedSize > end) {
       throw bad(source, `entry ${JSON.stringify(entry.name)} overlaps what follows at byte ${end}`);

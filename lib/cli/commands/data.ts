@@ -3,9 +3,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
-import type { DatasetName } from '../../data/index.js';
+import { type DatasetName, dataSetNames } from '../../known/dataSets.js';
 import { bytesInWords } from '../../sizes.js';
-import { datasetNames } from '../../training/names.js';
 import { ProgressPrinter } from '../progress.js';
 
 const help = `
@@ -26,7 +25,7 @@ export function dataCommand(): Command {
   command
     .command('get')
     .description('Fetch data sets into the cache, where they are not on this machine yet.')
-    .addArgument(new Argument('<name...>', 'data sets').choices(datasetNames))
+    .addArgument(new Argument('<name...>', 'data sets').choices(dataSetNames))
     .addHelpText(
       'after',
       '\nExamples:\n  $ isotorch data get fashion-mnist\n  $ isotorch data get mnist kmnist notmnist',
@@ -68,7 +67,7 @@ async function get(names: DatasetName[]): Promise<void> {
 /** Of a set's files in a folder; other files may lie there too. */
 async function bytesIn(folder: string | null): Promise<number> {
   if (folder === null) return 0;
-  const files = (await readdir(folder)).filter((name) => /-(images|labels)-idx\d|^digits\.csv/.test(name));
+  const files = (await readdir(folder)).filter((name) => /-(images|labels)-idx\d|^digits\.csv|\.bin$/.test(name));
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
   return sizes.reduce((sum, size) => sum + size, 0);
 }

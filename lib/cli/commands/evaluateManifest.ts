@@ -9,6 +9,7 @@ import { ManifestError } from '../../evaluation/manifest/mistakes.js';
 import { readManifest } from '../../evaluation/manifest/read.js';
 import { type Plan, planManifest } from '../../evaluation/plan.js';
 import { renderPlan } from '../../evaluation/planText.js';
+import type { Failure } from '../../report/types.js';
 import { exitCodes, Failed, Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
 import { ProgressPrinter } from '../progress.js';
@@ -60,8 +61,12 @@ async function work(plan: Plan, { json = false, device }: ManifestFlags): Promis
   progress.clear();
   if (json) process.stdout.write(await readFile(files.json));
   else process.stdout.write(`${tables}\n${renderTiming(timing)}\n`);
-  progress.line(`Results: ${files.json}, ${basename(files.csv)}, ${basename(files.markdown)}`);
-  const { failures } = outcome;
+  progress.line(`Results: ${files.json}, ${basename(files.csv)}, ${basename(files.markdown)}\nReport:  ${files.html}`);
+  tellFailures(outcome.failures, progress);
+}
+
+/** Says what failed. @throws Failed with exit code 1 if something did */
+export function tellFailures(failures: readonly Failure[], progress: ProgressPrinter): void {
   if (failures.length === 0) return;
   progress.line(`\n${failures.length === 1 ? '1 job' : `${failures.length} jobs`} failed:`);
   for (const { job, code, message, rows } of failures)

@@ -1,7 +1,7 @@
 // `isotorch quickstart`: the paper's effect in a few minutes.
 
 import { Command, Option } from 'commander';
-import { quickstartLosses } from '../../training/names.js';
+import { quickstartLosses } from '../../known/losses.js';
 import { whole } from '../arguments.js';
 import { Interrupted } from '../failure.js';
 import { listenForInterrupt } from '../interrupt.js';
@@ -54,7 +54,7 @@ async function start(flags: QuickstartFlags): Promise<void> {
   const { out, epochs, seed, resume = false, data, device } = flags;
   const progress = new ProgressPrinter();
   const signal = listenForInterrupt(() => progress.line('Stopping after this step; Ctrl-C again ends at once.'));
-  const { quickstart } = await import('../../training/quickstart.js');
+  const { quickstart } = await import('../../evaluation/quickstart.js');
   const { lossTitle, renderTable, supportsColour } = await import('../../report/index.js');
   const width = Math.max(...quickstartLosses.map((loss) => lossTitle(loss).length));
   const label = (loss: (typeof quickstartLosses)[number]): string =>
@@ -64,7 +64,7 @@ async function start(flags: QuickstartFlags): Promise<void> {
     log: (message) => progress.line(message),
     onProgress: (step, loss) => progress.step(step, label(loss)),
     onEpoch: (record, loss, total) => progress.epoch(record, total, label(loss)),
-    onEvaluate: (step, loss) => progress.evaluation(step, label(loss)),
+    onEvaluate: (step, loss) => progress.manifest(step, label(loss)),
   });
   progress.clear();
   if (result.stopped) {

@@ -3,9 +3,9 @@
 
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-import type { LossName } from '../../losses/index.js';
+import { type LossName, lossNames } from '../../known/losses.js';
+import { type ModelName, modelNames } from '../../known/models.js';
 import type { Guarded } from '../../training/guard.js';
-import { lossNames, type ModelName, modelNames } from '../../training/names.js';
 import { detector, share, whole } from '../arguments.js';
 import { exitCodes, Failed, Interrupted } from '../failure.js';
 import { batched, pathsOf } from '../inputs.js';

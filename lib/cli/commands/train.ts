@@ -1,18 +1,11 @@
 // `isotorch train`: a network from names into a run directory.
 
 import { Command, Option } from 'commander';
-import type { DatasetName } from '../../data/index.js';
-import type { LossName } from '../../losses/index.js';
-import {
-  type AugmentationName,
-  augmentationNames,
-  datasetNames,
-  lossNames,
-  type ModelName,
-  modelNames,
-  type Precision,
-  precisions,
-} from '../../training/names.js';
+import { type AugmentationName, augmentationNames } from '../../known/augmentations.js';
+import { type DatasetName, dataSetNames } from '../../known/dataSets.js';
+import { type LossName, lossNames } from '../../known/losses.js';
+import { type ModelName, modelNames } from '../../known/models.js';
+import { type Precision, precisions } from '../../known/precisions.js';
 import { type RecipeName, recipes, resolveRecipe } from '../../training/recipes.js';
 import { classList, positive, share, whole } from '../arguments.js';
 import { Interrupted } from '../failure.js';
@@ -57,7 +50,7 @@ Examples:
 export function trainCommand(): Command {
   return new Command('train')
     .description('Train a network on a known data set, with the loss of your choice.')
-    .addOption(new Option('--data <name>', 'data set').choices(datasetNames).default('fashion-mnist'))
+    .addOption(new Option('--data <name>', 'data set').choices(dataSetNames).default('fashion-mnist'))
     .addOption(new Option('--model <name>', 'network').choices(modelNames).default('convnet'))
     .addOption(new Option('--loss <name>', 'loss').choices(lossNames).default('isomax'))
     .addOption(

@@ -4,16 +4,20 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError } from '../../checkpoint/source.js';
+import { type EvaluationRow, type Figure, type Results, type SavedReport, saveReport } from '../../report/index.js';
+import { markdownOf } from '../../report/save.js';
 import { torch } from '../../tensor/index.js';
+import { describeEnvironment } from '../../training/environment.js';
 import { Lock } from '../../training/lock.js';
-import type { Plan } from '../plan.js';
-import { evaluationCsv, evaluationJson, type Outcome } from '../resultFiles.js';
-import { type EvaluationRow, layoutOf } from '../rows.js';
-import { evaluationMarkdown } from '../tables.js';
+import { layoutOf, type Plan } from '../plan.js';
+import { figuresOf } from './figures.js';
 import { ImageSets } from './images.js';
 import { Products, writeText } from './products.js';
-import { Run, type RunManifestOptions } from './run.js';
+import { type Context, Run, type RunManifestOptions } from './run.js';
 import type { Timing } from './timing.js';
+
+/** What an evaluation has come to. */
+export type Outcome = Required<Omit<Results, 'environment' | 'results'>> & { readonly rows: readonly EvaluationRow[] };
 
 export interface ManifestResult {
   readonly outcome: Outcome;
@@ -21,14 +25,15 @@ export interface ManifestResult {
   /** Ids of the jobs that this run has done, in their order. */
   readonly jobs: readonly string[];
   /** Paths of what was written. */
-  readonly files: Readonly<Record<'json' | 'csv' | 'markdown' | 'timing', string>>;
+  readonly files: SavedReport & { readonly timing: string };
   /** The tables, as in results.md. */
   readonly tables: string;
 }
 
 /**
- * Does the work of a plan and writes results.json, results.csv and results.md into its folder, and timing.json beside them. The
- * first three depend on the manifest, the weights and the data alone, however often the work was interrupted.
+ * Does the work of a plan and writes results.json, results.csv, results.md and report.html into its folder, and timing.json and
+ * environment.json beside them. The first three depend on the manifest, the weights and the data alone, however often the work
+ * was interrupted.
  *
  * What jobs make is kept in `work`; see docs/evaluation.md. An error in a job is no error here: `outcome.failures` has it.
  *
@@ -39,20 +44,47 @@ export interface ManifestResult {
  * console.log(tables, outcome.failures);
  */
 export async function runManifest(plan: Plan, options: RunManifestOptions = {}): Promise<ManifestResult> {
-  const { device = torch.accelerator() ?? 'cpu', log } = options;
+  const { device = torch.accelerator() ?? 'cpu' } = options;
   const { out, name, profile, bootstrap, skipped } = plan;
+  return await workThrough(plan, { ...options, failed: options.log }, async ({ run, rows, figures }) => {
+    const about = { name, profile, bootstrap, skipped, failures: run.ledger.failures };
+    const report = { ...about, results: rows, environment: describeEnvironment(device), figures, title: name };
+    const layout = layoutOf(plan);
+    const timing = run.clock.stop(run.found, layout.detectors);
+    const files = { ...(await saveReport(out, report, { layout, apart: true })), timing: join(out, 'timing.json') };
+    // A run that found everything has no times to tell.
+    if (timing.done > 0) await writeText(files.timing, `${JSON.stringify(timing, null, 2)}\n`);
+    return { outcome: { ...about, rows }, timing, jobs: run.made, files, tables: markdownOf(report, layout) };
+  });
+}
+
+/** What the work of a plan has come to. */
+interface Work {
+  readonly run: Run;
+  readonly rows: readonly EvaluationRow[];
+  readonly figures: readonly Figure[];
+}
+
+/**
+ * Does the work of a plan in its folder, which is this process's until `finish` has used what came of it.
+ * @throws ERR_ABORTED, ERR_FILE
+ */
+export async function workThrough<T>(
+  plan: Plan,
+  options: RunManifestOptions & Pick<Context, 'failed'>,
+  finish: (work: Work) => Promise<T>,
+): Promise<T> {
+  const { device = torch.accelerator() ?? 'cpu', log, download } = options;
+  const { out } = plan;
   await makeFolder(out);
   const lock = Lock.acquire(join(out, 'evaluation.lock'), 'folder of results');
   try {
     const products = await Products.open(join(out, 'work'));
-    using images = new ImageSets({ device, log });
+    using images = new ImageSets({ device, log, download });
     const run = new Run(plan, { ...options, device, products, images });
     const rows: EvaluationRow[] = [];
     for (const network of plan.networks) rows.push(...(await run.network(network)));
-    const { failures } = run.ledger;
-    const outcome = { name, profile, bootstrap, rows, skipped, failures };
-    const timing = run.clock.stop(run.found, layoutOf(plan).detectors);
-    return { outcome, timing, jobs: run.made, ...(await writeResults(plan, outcome, timing)) };
+    return await finish({ run, rows, figures: await figuresOf(rows, run.scores, products) });
   } finally {
     lock.release();
   }
@@ -64,22 +96,4 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     throw fileError('write', path, error);
   }
-}
-
-async function writeResults(plan: Plan, outcome: Outcome, timing: Timing) {
-  const layout = layoutOf(plan);
-  const file = (name: string): string => join(plan.out, name);
-  const files = {
-    json: file('results.json'),
-    csv: file('results.csv'),
-    markdown: file('results.md'),
-    timing: file('timing.json'),
-  };
-  const tables = evaluationMarkdown(outcome.rows, { title: plan.name, layout });
-  await writeText(files.json, evaluationJson(outcome, layout));
-  await writeText(files.csv, evaluationCsv(outcome.rows, layout));
-  await writeText(files.markdown, tables);
-  // A run that found everything has no times to tell.
-  if (timing.done > 0) await writeText(files.timing, `${JSON.stringify(timing, null, 2)}\n`);
-  return { files, tables };
 }

@@ -10,7 +10,7 @@ import type { Device } from '../../tensor/index.js';
 import type { DataReference } from '../manifest/types.js';
 import type { PlannedKnown, PlannedNetwork, PlannedSet } from '../plan.js';
 import type { ImageRequest, ImageSets } from './images.js';
-import { type AboutNetwork, aboutNetwork, type LoadedNetwork, loadNetwork } from './networks.js';
+import { type AboutNetwork, aboutNetwork, type LoadedNetwork, loadNetwork } from './loadNetwork.js';
 
 /** Where the arrays of a network come from. */
 export interface NetworkArrays {
@@ -109,7 +109,7 @@ function requestsOf(known: readonly PlannedKnown[]): ReadonlyMap<string, ImageRe
     const own = [train, validation, test].filter((set) => set !== null);
     const requestOf = (set: PlannedSet, labelled: boolean): [string, ImageRequest] => {
       const from = imagesOf(set);
-      const after = from.source.kind === 'made-up' ? imagesOf(test) : null;
+      const after = from.source.kind === 'synthetic' ? imagesOf(test) : null;
       return [set.id, { from, after, like, labelled }];
     };
     return [

@@ -2,15 +2,15 @@
 // network's images, kept while there is room. What is known of a set, its hash above all, is remembered for good.
 
 import * as data from '../../data/index.js';
-import type { Device } from '../../tensor/index.js';
-import type { MadeUpName } from '../manifest/names.js';
+import { syntheticLike } from '../../data/synthetic.js';
+import { type Device, tidy, torch } from '../../tensor/index.js';
 import type { DataReference, DataSource } from '../manifest/types.js';
 import { Shelf } from './shelf.js';
 
 /** A set of images as a network meets it. */
 export interface ImageRequest {
   readonly from: DataReference;
-  /** For made-up images the known ones that they are made after, else null. */
+  /** For synthetic images the known ones that they are made after, else null. */
   readonly after: DataReference | null;
   /** The set whose channels, height and width the images are to have. */
   readonly like: DataReference;
@@ -29,6 +29,8 @@ export interface AboutImages {
 
 export interface ImageSetsOptions {
   readonly device: Device;
+  /** Fetch what is not on this machine. @default true */
+  readonly download?: boolean | undefined;
   /** Is told what is fetched. */
   readonly log?: ((message: string) => void) | undefined;
 }
@@ -70,8 +72,8 @@ export class ImageSets implements Disposable {
   }
 
   async #make({ from, after, like, labelled }: ImageRequest): Promise<data.ImageDataset> {
-    if (from.source.kind === 'made-up')
-      return madeUp[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
+    if (from.source.kind === 'synthetic')
+      return syntheticLike[from.source.set](await this.get({ from: after!, after: null, like, labelled: true }));
     const isModel = JSON.stringify(from) === JSON.stringify(like);
     const model = isModel ? null : await this.get({ from: like, after: null, like, labelled: true });
     let set = await read(from.source, from.name, this.#options);
@@ -80,9 +82,10 @@ export class ImageSets implements Disposable {
       set = next;
     };
     try {
-      const { rows, classes } = from;
+      const { rows, classes, part } = from;
       if (rows) become(set.subset(range(rows[0], Math.min(rows[1], set.size))));
       if (classes) become(set.onlyClasses(classes));
+      if (part) become(partOf(set, part));
       if (model?.shape.some((size, i) => size !== set.shape[i])) become(data.asLike(set, model));
       if (!labelled && set.labels) become(set.unlabelled());
       return set;
@@ -93,20 +96,14 @@ export class ImageSets implements Disposable {
   }
 }
 
-const madeUp: Readonly<Record<MadeUpName, (known: data.ImageDataset) => data.ImageDataset>> = {
-  'uniform-noise': (known) => data.uniformNoise(known.size, { like: known }),
-  'gaussian-noise': (known) => data.gaussianNoise(known.size, { like: known }),
-  'pixel-shuffled': (known) => data.pixelShuffled(known),
-};
-
 async function read(
-  source: Exclude<DataSource, { kind: 'made-up' }>,
+  source: Exclude<DataSource, { kind: 'synthetic' }>,
   name: string,
-  { device, log }: ImageSetsOptions,
+  { device, log, download = true }: ImageSetsOptions,
 ): Promise<data.ImageDataset> {
   switch (source.kind) {
     case 'set':
-      return await data.load(source.set, { split: source.split, device, ...(log && { log }) });
+      return await named(source, { device, download, ...(log && { log }) });
     case 'idx':
     case 'npy': {
       const files = { images: source.path, ...(source.labels !== null && { labels: source.labels }), name, device };
@@ -119,10 +116,25 @@ async function read(
       return await data.imageFolder(source.path, { device });
     case 'cifar10':
     case 'cifar100':
-      return await (source.kind === 'cifar10' ? data.cifar10 : data.cifar100)({
-        ...{ root: source.path, split: source.split, device },
-      });
+      return await data.load(source.kind, { root: source.path, split: source.split, device });
   }
+}
+
+async function named({ set, split }: Extract<DataSource, { kind: 'set' }>, options: data.SourceOptions) {
+  if (split !== 'all') return await data.load(set, { split, ...options });
+  const { train, test } = await data.load(set, options);
+  const images = tidy(() => torch.cat([train.images, test.images], 0));
+  train.dispose();
+  test.dispose();
+  return new data.ImageDataset({ images, labels: null, name: set });
+}
+
+/** As `trainExperiment` divides them. */
+function partOf(set: data.ImageDataset, { which, share, seed }: NonNullable<DataReference['part']>): data.ImageDataset {
+  const [held, trained] = set.split(share, { seed });
+  const [wanted, other] = which === 'held' ? [held, trained] : [trained, held];
+  other.dispose();
+  return wanted;
 }
 
 const range = (from: number, to: number): number[] =>

@@ -1,9 +1,11 @@
 // Which jobs have ended in an error, and which fell with them because they needed their products.
 
+import type { Failure } from '../../report/index.js';
 import type { Job } from '../plan.js';
-import type { Failure } from '../resultFiles.js';
 
 export class Ledger {
+  /** The first error, as it was thrown. */
+  first: unknown;
   /** From a job to the one whose error it fell to, which may be itself. */
   readonly #fallen = new Map<string, string>();
   readonly #errors = new Map<string, { code: string; message: string }>();
@@ -22,6 +24,7 @@ export class Ledger {
 
   /** Notes a job's own error. */
   fail({ id, kind }: Job, error: unknown): void {
+    this.first ??= error;
     const { code, name, message } = error as Error & { code?: unknown };
     this.#fallen.set(id, id);
     this.#errors.set(id, { code: typeof code === 'string' ? code : name, message });

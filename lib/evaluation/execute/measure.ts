@@ -2,8 +2,8 @@
 // a peer would print for the same scores and how sure the AUROC is.
 
 import { bootstrap as bootstrapOf, type Metrics, measure as metricsOf, profile } from '../../ood/index.js';
+import type { Intervals } from '../../report/index.js';
 import type { Plan } from '../plan.js';
-import type { Intervals } from '../rows.js';
 
 /** A row but for the names. */
 export interface Figures extends Metrics {

@@ -2,16 +2,16 @@
 // rows need are not there, and then those, in the order of the plan. What fails takes along what needs it, and the rest goes on.
 
 import { IsotorchError } from '../../errors.js';
+import type { EvaluationRow } from '../../report/index.js';
 import type { Device } from '../../tensor/index.js';
 import type { Progress } from '../../training/pace.js';
 import { type Job, jobsOfPlan, type MeasureJob, type Plan, type PlannedNetwork } from '../plan.js';
-import type { EvaluationRow } from '../rows.js';
 import { ArrayFiles } from './arrayFiles.js';
 import { Extraction } from './extraction.js';
 import type { ImageSets } from './images.js';
 import { type KeyedJob, NetworkJobs } from './jobs.js';
 import { Ledger } from './ledger.js';
-import { runFolder } from './networks.js';
+import { runFolder } from './loadNetwork.js';
 import type { Products } from './products.js';
 import { Clock } from './timing.js';
 import { isTrained, trainNetwork } from './training.js';
@@ -22,6 +22,8 @@ export interface RunManifestOptions {
   readonly onProgress?: ((progress: ManifestProgress) => void) | undefined;
   /** Is told what is fetched, what failed, and what else a person may want to know. */
   readonly log?: ((message: string) => void) | undefined;
+  /** Fetch data sets that are not on this machine. @default true */
+  readonly download?: boolean | undefined;
   /** @default the accelerator, where there is one, else the CPU */
   readonly device?: Device | undefined;
 }
@@ -39,6 +41,8 @@ export interface ManifestProgress {
 }
 
 export interface Context extends RunManifestOptions {
+  /** Is told of a failure when it happens. */
+  readonly failed?: ((message: string) => void) | undefined;
   readonly device: Device;
   readonly products: Products;
   readonly images: ImageSets;
@@ -49,6 +53,8 @@ export class Run {
   readonly ledger = new Ledger();
   /** Ids of the jobs that were done. */
   readonly made: string[] = [];
+  /** For each row the keys of the scores of its known and its unknown images. */
+  readonly scores = new Map<EvaluationRow, readonly [known: string, unknown: string]>();
   /** How many there was no need to do. */
   found = 0;
   #behind = 0;
@@ -177,7 +183,10 @@ export class Run {
         const { known: id, ood, detector, distance } = job;
         if (figures === null) throw new IsotorchError('ERR_FILE', 'The row is gone from the folder work');
         const names = { network: network.name, distance, loss: loss ?? 'unnamed', model: model ?? 'unnamed', seed };
-        rows.push({ ...names, id, ood: ood.name, score: detector.label, ...figures });
+        const row = { ...names, id, ood: ood.name, score: detector.label, ...figures };
+        const [, ofKnown, ofUnknown] = keysOf(job, keys) as [string, string, string];
+        this.scores.set(row, [ofKnown, ofUnknown]);
+        rows.push(row);
       });
     }
     return rows;
@@ -185,13 +194,13 @@ export class Run {
 
   /** Does it, or notes why it couldn't be done. @throws ERR_ABORTED */
   async #attempt(job: Job, work: () => Promise<void>): Promise<void> {
-    const { signal, log } = this.context;
+    const { signal, failed } = this.context;
     try {
       if (!signal?.aborted) await work();
     } catch (error) {
       if (!signal?.aborted) {
         this.ledger.fail(job, error);
-        log?.(`${job.id} failed: ${(error as Error).message}`);
+        failed?.(`${job.id} failed: ${(error as Error).message}`);
       }
     }
     if (signal?.aborted)

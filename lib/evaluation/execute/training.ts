@@ -9,9 +9,9 @@ import type { Device } from '../../tensor/index.js';
 import { type Experiment, type TrainOptions, trainExperiment } from '../../training/experiment.js';
 import { resolveRecipe } from '../../training/recipes.js';
 import { RunDirectory } from '../../training/runDirectory.js';
-import type { Network } from '../networks.js';
+import type { NetworkEntry } from '../networks.js';
 
-type Source = Extract<Network['source'], { kind: 'trained' }>;
+type Source = Extract<NetworkEntry['source'], { kind: 'trained' }>;
 
 export interface TrainNetworkOptions extends Pick<TrainOptions, 'signal' | 'onProgress' | 'log'> {
   readonly device: Device;

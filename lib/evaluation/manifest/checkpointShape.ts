@@ -1,9 +1,9 @@
 // How a manifest names networks that exist: weights with all that has to be said about them, or a run directory of
 // `isotorch train`, which knows it. One entry can stand for several seeds: `weights: net-s{seed}.pt`, `seeds: [0, 1, 2]`.
 
-import { lossNames } from '../../training/names.js';
+import { lossNames } from '../../known/losses.js';
+import { modelNames } from '../../known/models.js';
 import { nameFromPath } from './dataShape.js';
-import { networkNames } from './names.js';
 import {
   byKind,
   choice,
@@ -61,7 +61,7 @@ const fields = record('a checkpoint: a map with weights (or run), model, loss â€
   run: optional(pathShape('folder'), null),
   checkpoint: optional(choice(['last', 'best']), null),
   prefix: optional(text(), null),
-  model: optional(choice(networkNames, 'a network'), null),
+  model: optional(choice(modelNames, 'a network'), null),
   loss: optional(choice(lossNames, 'a loss'), null),
   numClasses: optional(number({ integer: true, min: 2 }), null),
   normalize: optional(normalizeShape, null),
@@ -137,7 +137,7 @@ function fromWeights(raw: Raw, path: string, origin: Origin, report: Report): Ch
       'The file of weights is the checkpoint.',
     );
   for (const [key, value, words] of [
-    ['model', model, networkNames],
+    ['model', model, modelNames],
     ['loss', loss, lossNames],
   ] as const)
     if (value === null) report.wrong(origin, `\`${key}\`: one of ${words.join(', ')}`, 'nothing', `Add \`${key}:\`.`);

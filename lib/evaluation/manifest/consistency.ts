@@ -2,7 +2,7 @@
 // so that a person gets these mistakes together with the others.
 
 import { didYouMean } from '../../nearest.js';
-import { type Network, networksOf, obstacle, ofCheckpoint } from '../networks.js';
+import { type NetworkEntry, networksOf, obstacle, ofCheckpoint } from '../networks.js';
 import type { Located } from './located.js';
 import type { Written, WrittenKnownSet } from './manifestShape.js';
 import { type Origin, type Report, within } from './shapes.js';
@@ -115,9 +115,9 @@ function withUnknown(set: WrittenKnownSet, shared: Written['ood'], written: bool
 
 /** Networks need ids of their own; those that share a name are one network with several seeds. */
 function checkNetworks({ train, checkpoints, arrays, id }: Manifest, allKnown: boolean, report: Report): void {
-  const seen = new Map<string, Network>();
-  const names = new Map<string, Network>();
-  const enter = (network: Network, origin: Origin): void => {
+  const seen = new Map<string, NetworkEntry>();
+  const names = new Map<string, NetworkEntry>();
+  const enter = (network: NetworkEntry, origin: Origin): void => {
     const twin = seen.get(network.id);
     const namesake = names.get(network.name);
     if (twin !== undefined)
@@ -178,7 +178,7 @@ function checkApart(set: DataReference | ArrayFile, known: string, report: Repor
 /** Whether two references are to the same images, as far as their names tell. */
 function overlap(a: DataReference, b: DataReference): boolean {
   const key = ({ source }: DataReference): string =>
-    source.kind === 'set' || source.kind === 'made-up' ? source.set : `${source.kind} ${source.path}`;
+    source.kind === 'set' || source.kind === 'synthetic' ? source.set : `${source.kind} ${source.path}`;
   return (
     key(a) === key(b) &&
     (a.classes === null || b.classes === null || a.classes.some((label) => b.classes!.includes(label)))

@@ -2,10 +2,10 @@
 // be said of it.
 
 import { basename, extname } from 'node:path';
+import { dataSetNames } from '../../known/dataSets.js';
+import { syntheticNames } from '../../known/unknownSets.js';
 import { didYouMean } from '../../nearest.js';
-import { datasetNames } from '../../training/names.js';
 import { printable } from './located.js';
-import { madeUpNames } from './names.js';
 import {
   byKind,
   choice,
@@ -60,11 +60,11 @@ function shortForm(role: DataRole, expects: string): Shape<DataReference> {
 
 function namedSource(value: string, role: DataRole, origin: Origin, report: Report) {
   const [name = '', split, ...rest] = value.split(':');
-  const allowed: readonly string[] = role === 'ood' ? [...datasetNames, ...madeUpNames] : datasetNames;
+  const allowed: readonly string[] = role === 'ood' ? [...dataSetNames, ...syntheticNames] : dataSetNames;
   const shown = `the text ${JSON.stringify(printable(value).slice(0, 60))}`;
   if (!allowed.includes(name)) {
     const path = /[/\\.]/.test(value) ? 'For files write { folder: … }, { tar: … }, { npy: … } or { idx: … }.' : null;
-    const madeUp = (madeUpNames as readonly string[]).includes(name)
+    const madeUp = (syntheticNames as readonly string[]).includes(name)
       ? 'Made-up images can only be unknown ones.'
       : null;
     const heldOut =
@@ -73,9 +73,9 @@ function namedSource(value: string, role: DataRole, origin: Origin, report: Repo
     report.wrong(origin, `one of the data sets ${allowed.join(', ')}`, shown, hint);
     return undefined;
   }
-  const madeUp = madeUpNames.find((each) => each === name);
+  const madeUp = syntheticNames.find((each) => each === name);
   if (madeUp !== undefined) {
-    if (split === undefined) return { kind: 'made-up', set: madeUp } as const;
+    if (split === undefined) return { kind: 'synthetic', set: madeUp } as const;
     report.wrong(origin, `${name}, which has no splits`, shown);
     return undefined;
   }
@@ -84,7 +84,7 @@ function namedSource(value: string, role: DataRole, origin: Origin, report: Repo
     report.wrong(origin, `${name}:train or ${name}:test`, shown, didYouMean(chosen, ['train', 'test']));
     return undefined;
   }
-  return { kind: 'set', set: datasetNames.find((each) => each === name)!, split: chosen } as const;
+  return { kind: 'set', set: dataSetNames.find((each) => each === name)!, split: chosen } as const;
 }
 
 function longForm(role: DataRole, expects: string): Shape<DataReference> {
@@ -142,7 +142,7 @@ function longForm(role: DataRole, expects: string): Shape<DataReference> {
 }
 
 function nameFor(source: DataSource, origin: Origin, report: Report): string | undefined {
-  if (source.kind === 'set' || source.kind === 'made-up') return source.set;
+  if (source.kind === 'set' || source.kind === 'synthetic') return source.set;
   if (source.kind === 'cifar10' || source.kind === 'cifar100') return source.kind;
   return nameFromPath(source.path, origin, report);
 }

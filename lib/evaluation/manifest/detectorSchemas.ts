@@ -1,32 +1,18 @@
-// Detectors as a manifest chooses them: names and settings are checked against the table of lib/ood, which is plain data, without
-// LibTorch. `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
+// Detectors as a manifest chooses them: names and settings are checked against the table of lib/known, without LibTorch. `energy+react` is `energy` behind the activation shaping `react`, whose settings stand under its name.
 
-import { didYouMean } from '../../nearest.js';
-import { detectorSpecs, namesElsewhere, shapingSpecs } from '../../ood/detectors/names.js';
-import type {
-  DetectorEntry,
-  DetectorNeed,
-  FitsOn,
-  Setting,
-  SettingSpec,
-  SettingSpecs,
-  Settings,
-  ShapingEntry,
-} from '../../ood/index.js';
+import { checkOf, type Setting, type SettingSpecs, type Settings } from '../../known/detectorSettings.js';
 import {
-  boolean,
-  choice,
-  type Field,
-  list,
-  named,
-  nameShape,
-  number,
-  optional,
-  orNull,
-  record,
-  refine,
-  type Shape,
-} from './shapes.js';
+  type DetectorEntry,
+  type DetectorNeed,
+  detectorSpecs,
+  type FitsOn,
+  namesElsewhere,
+  type ShapingEntry,
+  shapingSpecs,
+} from '../../known/detectors.js';
+import { parseDetector } from '../../known/parseDetector.js';
+import { didYouMean } from '../../nearest.js';
+import { checked, type Field, named, optional, record, refine, type Shape } from './shapes.js';
 
 export interface DetectorSchemas {
   readonly detectors: Readonly<Record<string, DetectorEntry>>;
@@ -89,6 +75,16 @@ export function allDetectors(schemas: DetectorSchemas): DetectorChoice[] {
   });
 }
 
+/**
+ * A detector with its default settings, called by its name.
+ * @throws ERR_ARGUMENT for a name that means nothing
+ */
+export function detectorChoice(name: string): DetectorChoice {
+  const { settings, shapings } = parseDetector(name);
+  const own = Object.fromEntries(shapings.map((shaping) => [shaping.name, shaping.settings]));
+  return choose(name, partsOf(name, ownDetectors)!, { ...settings, ...own });
+}
+
 interface Parts {
   readonly detector: DetectorEntry;
   readonly shapings: readonly (readonly [name: string, schema: ShapingEntry])[];
@@ -141,24 +137,7 @@ function settingsShape(name: string, { detector, shapings }: Parts): Shape<Setti
 
 function fieldsOf(schemas: SettingSpecs): Record<string, Field<Setting>> {
   const fields = Object.entries(schemas).map(
-    ([key, schema]) => [key, optional<Setting, Setting>(settingShape(schema), schema.default)] as const,
+    ([key, schema]) => [key, optional<Setting, Setting>(checked<Setting>(checkOf(schema)), schema.default)] as const,
   );
   return Object.fromEntries(fields);
-}
-
-function settingShape(schema: SettingSpec): Shape<Setting> {
-  switch (schema.kind) {
-    case 'number':
-      return schema.default === null ? orNull(number(schema)) : number(schema);
-    case 'flag':
-      return boolean;
-    case 'choice':
-      return choice(schema.choices);
-    case 'numbers':
-      return list(number(schema.item));
-    case 'path':
-      return orNull(nameShape);
-    case 'paths':
-      return orNull(list(nameShape));
-  }
 }

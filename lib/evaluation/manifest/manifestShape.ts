@@ -1,12 +1,16 @@
 // The manifest's sections, each as the shape that reads it. Everything a user can write is here and in dataShape.ts,
 // checkpointShape.ts and detectorSchemas.ts; docs/evaluation.md explains it.
 
-import { augmentationNames, datasetNames, lossNames, modelNames, precisions } from '../../training/names.js';
+import { augmentationNames } from '../../known/augmentations.js';
+import { dataSetNames } from '../../known/dataSets.js';
+import { lossNames } from '../../known/losses.js';
+import { profileNames } from '../../known/metrics.js';
+import { modelNames } from '../../known/models.js';
+import { precisions } from '../../known/precisions.js';
 import { type RecipeName, recipes } from '../../training/recipes.js';
 import { checkpointShape, seedShape, seedsShape } from './checkpointShape.js';
 import { classesShape, dataShape, nameFromPath } from './dataShape.js';
 import { allDetectors, type DetectorChoice, type DetectorSchemas, detectorShape } from './detectorSchemas.js';
-import { profileNames } from './names.js';
 import {
   byKind,
   choice,
@@ -45,7 +49,7 @@ export interface Written
 const recipeNames = Object.keys(recipes) as RecipeName[];
 
 const training: Shape<Training> = record('what to train: a map with data, model, losses, seeds …', {
-  data: required(choice(datasetNames, 'a data set')),
+  data: required(choice(dataSetNames, 'a data set')),
   model: optional(choice(modelNames, 'a network'), 'convnet'),
   recipe: optional(choice(recipeNames, 'a recipe'), 'quickstart'),
   epochs: optional(number({ integer: true, min: 1 }), null),

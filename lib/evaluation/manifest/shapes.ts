@@ -3,8 +3,8 @@
 // wrong, so a result counts only if there is no mistake at all.
 
 import { resolve } from 'node:path';
+import { type Check, choiceCheck, type NumberLimits, numberCheck } from '../../known/detectorSettings.js';
 import { didYouMean, nearest } from '../../nearest.js';
-import type { NumberLimits } from '../../ood/index.js';
 import { describeLocated, type Located, type LocatedMap, printable } from './located.js';
 import type { Mistake, Place } from './mistakes.js';
 
@@ -125,64 +125,40 @@ export function existing(kind: FileKind): Shape<string> {
   });
 }
 
-export function number(limits: NumberLimits = {}): Shape<number> {
-  const { integer = false, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
-  const { above = Number.NEGATIVE_INFINITY, below = Number.POSITIVE_INFINITY } = limits;
-  const expects = describeNumber(limits);
+/** A scalar, or a list of them, that passes a check. */
+export function checked<T>(check: Check): Shape<T> {
+  const { expects, is, item } = check;
+  if (item !== undefined) {
+    const items = list(checked(item));
+    const read: Shape<T>['read'] = (node, path, report) =>
+      node.kind === 'scalar' && node.value === null && is(null)
+        ? (null as T)
+        : (items.read(node, path, report) as T | undefined);
+    return { expects, read };
+  }
   return {
     expects,
     read(node, path, report) {
       const { value } = node.kind === 'scalar' ? node : { value: undefined };
-      if (typeof value !== 'number') {
-        const quoted = typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value));
-        return refuse(report, node, path, expects, quoted ? 'Take the quotes away.' : null);
-      }
-      const right = integer ? Number.isSafeInteger(value) : Number.isFinite(value);
-      const inside = value >= min && value <= max && (value > above || above === -Infinity);
-      if (right && inside && (value < below || below === Infinity)) return value;
-      return refuse(report, node, path, expects);
+      return is(value) ? (value as T) : refuse(report, node, path, expects, slip(node, check));
     },
   };
 }
 
-function describeNumber({ integer, min, max, above, below }: NumberLimits): string {
-  const what = integer ? 'a whole number' : 'a number';
-  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`;
-  const lower = min !== undefined ? `of ${min} or more` : above !== undefined ? `above ${above}` : '';
-  const upper = max !== undefined ? `at most ${max}` : below !== undefined ? `below ${below}` : '';
-  return [what, [lower, upper].filter((part) => part !== '').join(' and ')].filter((part) => part !== '').join(' ');
+/** What a person probably meant by a scalar that fails a check. */
+function slip(node: Located, { is, words }: Check): string | null {
+  if (node.kind !== 'scalar') return null;
+  const { value, source } = node;
+  if (typeof value !== 'string') return null;
+  if (words !== undefined) return didYouMean(value, words);
+  if (is(true) && /^(yes|no|on|off)$/i.test(source)) return 'In YAML 1.2 yes, no, on and off are text.';
+  return value.trim() !== '' && is(Number(value)) ? 'Take the quotes away.' : null;
 }
 
-export const boolean: Shape<boolean> = {
-  expects: 'true or false',
-  read(node, path, report) {
-    if (node.kind === 'scalar' && typeof node.value === 'boolean') return node.value;
-    const meant = node.kind === 'scalar' && /^(yes|no|on|off)$/i.test(node.source);
-    return refuse(report, node, path, 'true or false', meant ? 'In YAML 1.2 yes, no, on and off are text.' : null);
-  },
-};
-
+export const number = (limits: NumberLimits = {}): Shape<number> => checked(numberCheck(limits));
 /** One of some words. */
-export function choice<const T extends string>(words: readonly T[], what = ''): Shape<T> {
-  const expects = what === '' ? `one of ${words.join(', ')}` : `${what} (${words.join(', ')})`;
-  return {
-    expects,
-    read(node, path, report) {
-      const { value } = node.kind === 'scalar' ? node : { value: undefined };
-      if (typeof value === 'string' && (words as readonly string[]).includes(value)) return value as T;
-      return refuse(report, node, path, expects, typeof value === 'string' ? didYouMean(value, words) : null);
-    },
-  };
-}
-
-/** `null` as YAML writes it, besides what a shape takes. */
-export function orNull<T>(shape: Shape<T>): Shape<T | null> {
-  return {
-    expects: `${shape.expects}, or null`,
-    read: (node, path, report) =>
-      node.kind === 'scalar' && node.value === null ? null : shape.read(node, path, report),
-  };
-}
+export const choice = <const T extends string>(words: readonly T[], what = ''): Shape<T> =>
+  checked(choiceCheck(words, what));
 
 export interface ListOptions<T> {
   /** @default 1 */

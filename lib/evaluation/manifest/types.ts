@@ -1,11 +1,15 @@
 // A manifest after reading: every default filled in, every shorthand written out, nothing of YAML left.
 
-import type { DatasetName } from '../../data/index.js';
-import type { LossName } from '../../losses/index.js';
-import type { AugmentationName, ModelName, Precision } from '../../training/names.js';
+import type { AugmentationName } from '../../known/augmentations.js';
+import type { DatasetName, Split } from '../../known/dataSets.js';
+import type { LossName } from '../../known/losses.js';
+import type { ProfileName } from '../../known/metrics.js';
+import type { ModelName } from '../../known/models.js';
+import type { Precision } from '../../known/precisions.js';
+import type { SyntheticName } from '../../known/unknownSets.js';
+import type { Bootstrap } from '../../report/index.js';
 import type { RecipeName } from '../../training/recipes.js';
 import type { DetectorChoice } from './detectorSchemas.js';
-import type { MadeUpName, NetworkName, ProfileName } from './names.js';
 
 export interface Manifest {
   readonly name: string;
@@ -57,7 +61,7 @@ export interface WeightsSource {
   readonly path: string;
   /** What the keys of the state dict begin with and the network's don't. */
   readonly prefix: string;
-  readonly model: NetworkName;
+  readonly model: ModelName;
   readonly loss: LossName;
   /** Null: as many as the known set has. */
   readonly numClasses: number | null;
@@ -70,6 +74,8 @@ export interface RunSource {
   readonly kind: 'run';
   readonly path: string;
   readonly checkpoint: 'last' | 'best';
+  /** What it says, where it has been asked already. */
+  readonly says?: { readonly model: ModelName; readonly loss: LossName };
 }
 
 /** For each channel, of values from 0 to 1. `mean` 0 and `std` 1 leave images as they are. */
@@ -101,16 +107,18 @@ export interface DataReference {
   readonly classes: readonly number[] | null;
   /** Only images from the first up to before the second, counted from 0 and before `classes` are chosen; null for all. */
   readonly rows: readonly [from: number, to: number] | null;
+  /** Only the images that a training held out to validate on, or all others; without it both. */
+  readonly part?: { readonly which: 'held' | 'trained'; readonly share: number; readonly seed: number };
 }
 
 export type DataSource =
-  /** By the name of `lib/data`. */
-  | { readonly kind: 'set'; readonly set: DatasetName; readonly split: 'train' | 'test' }
-  | { readonly kind: 'made-up'; readonly set: MadeUpName }
+  /** By its name; `all` has both splits, for a set that no network was trained on. */
+  | { readonly kind: 'set'; readonly set: DatasetName; readonly split: Split | 'all' }
+  | { readonly kind: 'synthetic'; readonly set: SyntheticName }
   | { readonly kind: 'idx' | 'npy'; readonly path: string; readonly labels: string | null }
   | { readonly kind: 'folder' | 'tar'; readonly path: string }
   /** The binary version of CIFAR, a folder. */
-  | { readonly kind: 'cifar10' | 'cifar100'; readonly path: string; readonly split: 'train' | 'test' };
+  | { readonly kind: 'cifar10' | 'cifar100'; readonly path: string; readonly split: Split };
 
 /** Features and logits that some program has written; no model, no images. */
 export interface ArraySets {
@@ -129,11 +137,4 @@ export interface ArraySets {
 export interface ArrayFile {
   readonly name: string;
   readonly path: string;
-}
-
-export interface Bootstrap {
-  readonly resamples: number;
-  readonly seed: number;
-  /** Of the intervals. */
-  readonly confidence: number;
 }

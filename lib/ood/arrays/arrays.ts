@@ -29,9 +29,6 @@ export function arrays(init: Partial<Arrays>): Arrays {
   return { name: 'unnamed', logits: null, features: null, labels: null, head: null, ...init };
 }
 
-/** The parts of `Arrays` that a detector may need. `affine head`: a head with weight and bias, of an `nn.Linear`. */
-export type Need = 'logits' | 'features' | 'labels' | 'head' | 'affine head';
-
 /** N. @throws ERR_DATA when there is neither logits nor features */
 export function rowsOf({ name, logits, features }: Arrays): number {
   const rows = (logits ?? features)?.shape[0];

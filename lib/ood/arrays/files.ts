@@ -2,8 +2,9 @@
 // shapes are fixed, and what is in the file is checked before a detector sees it; see docs/arrays.md.
 
 import { basename, extname } from 'node:path';
+import { kindOf } from '../../checkpoint/formats.js';
 import { loadNpy, loadNpz, openSafetensors, saveNpz, saveSafetensors } from '../../checkpoint/index.js';
-import { isNpy } from '../../checkpoint/numpy/header.js';
+
 import { openSource } from '../../checkpoint/source.js';
 import { expected, IsotorchError } from '../../errors.js';
 import { type Device, type Tensor, tidy } from '../../tensor/index.js';
@@ -208,13 +209,12 @@ async function readEach(files: Partial<Record<ArrayName, string>>, mmap: boolean
 
 const isArrayName = (name: string): name is ArrayName => (arrayNames as readonly string[]).includes(name);
 
-/** Told by the first bytes; safetensors' reader says what is wrong with all else. */
+/** Told by its bytes; of all else, safetensors' reader says what it is. */
 async function formatOf(path: string): Promise<'npy' | 'npz' | 'safetensors'> {
   const source = await openSource(path);
   try {
-    const head = Buffer.from(await source.readRange(0, Math.min(6, source.size)));
-    if (isNpy(head)) return 'npy';
-    return head.subarray(0, 2).toString() === 'PK' ? 'npz' : 'safetensors';
+    const kind = await kindOf(source);
+    return kind === 'npy' ? 'npy' : kind === 'npz' || kind === 'archive' ? 'npz' : 'safetensors';
   } finally {
     await source.close();
   }

@@ -6,7 +6,7 @@ import { expected, IsotorchError } from '../../errors.js';
 import { tidy } from '../../tensor/index.js';
 import type { Arrays } from '../arrays/arrays.js';
 import { forChunks } from '../arrays/chunks.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import { needed } from '../detectors/detector.js';
 import { mostLikelyBeta } from './mostLikely.js';
 import { calibrationError, likelihood } from './objectives.js';

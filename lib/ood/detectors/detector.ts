@@ -2,13 +2,11 @@
 // A detector is a name, settings and, where it learns, a state of tensors; so it can be compared, saved and cached.
 
 import { IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
+import type { Need } from '../../known/detectors.js';
 import type { Tensor } from '../../tensor/index.js';
-import type { Arrays, Need } from '../arrays/arrays.js';
+import type { Arrays } from '../arrays/arrays.js';
 import type { TrainingArrays } from '../arrays/chunks.js';
-
-/** A setting as JSON holds it. */
-export type Setting = number | string | boolean | null | readonly Setting[] | { readonly [name: string]: Setting };
-export type Settings = Readonly<Record<string, Setting>>;
 
 /** What a fit has learnt, by names of the detector's own. On the CPU or an accelerator; float64 unless said. */
 export type State = Readonly<Record<string, Tensor>>;

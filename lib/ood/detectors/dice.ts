@@ -1,11 +1,11 @@
 // DICE: most of the last layer's weights add noise to the logits. The few that matter on known images are kept.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { AffineHead } from '../arrays/head.js';
 import { percentiles } from '../arrays/percentiles.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * ln Σ_c exp(z_c) with z = (W ⊙ M) f + b, where M keeps the weights whose contribution W_cj · mean(f_j) over the training

@@ -1,9 +1,9 @@
 // The energy score: how much unnormalised probability a network sees in an image, summed over its classes.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy } from '../../tensor/index.js';
 import type { Detector } from './detector.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * Minus the free energy: T · ln Σ_j exp(z_j / T). With T → 0 it is the largest logit.

@@ -1,11 +1,11 @@
 // Distance to the decision boundaries of an affine head, for the feature's deviation from the mean of the training features.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { learnMean } from './moments.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * fDBD: Σ_{c ≠ ŷ} |z_ŷ − z_c| / ‖w_ŷ − w_c‖ ÷ ‖f − μ‖, at least 0, with ŷ = argmax z and μ the mean training feature: each

@@ -4,10 +4,11 @@
 
 import { loadSafetensors, saveSafetensors } from '../../checkpoint/index.js';
 import { expected, IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { packageVersion } from '../../libtorch.js';
 import type { Device, Tensor } from '../../tensor/index.js';
 import type { AnyDetector } from '../images/imageDetector.js';
-import { learns, type Settings, type State } from './detector.js';
+import { learns, type State } from './detector.js';
 import { byName } from './registry.js';
 
 /** Of the format. A reader refuses later ones. */

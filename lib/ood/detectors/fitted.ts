@@ -2,10 +2,12 @@
 // training arrays, and how it scores with that. Nothing here records gradients.
 
 import { IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
+import type { Need } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { Arrays, Need } from '../arrays/arrays.js';
+import type { Arrays } from '../arrays/arrays.js';
 import { forChunks, type TrainingArrays } from '../arrays/chunks.js';
-import { type FittedDetector, type Needed, needed, type Settings } from './detector.js';
+import { type FittedDetector, type Needed, needed } from './detector.js';
 import { type Learned, Learnt, type LearntInit } from './learnt.js';
 
 /** Goes once through the training arrays; what `use` makes is freed after each chunk unless kept. Gives the number of rows. */

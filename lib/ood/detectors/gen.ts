@@ -1,9 +1,9 @@
 // GEN: an entropy that listens to the small probabilities. A sure network has almost none besides the largest.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy } from '../../tensor/index.js';
 import type { Detector } from './detector.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * Minus the generalised entropy: −Σ p_j^γ (1 − p_j)^γ over the M largest probabilities p = softmax(z).

@@ -1,10 +1,10 @@
 // k-th nearest neighbour among the training features, on the unit sphere.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy } from '../../tensor/index.js';
 import { bankDtype, Collected, directions, enoughRows } from './bank.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 import { kthSquaredDistance } from './neighbours.js';
 
 /**

@@ -5,8 +5,9 @@
 // thousands of images, which no threshold can then tell apart.
 
 import { expected, IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
-import { type Detector, needed, type Settings } from './detector.js';
+import { type Detector, needed } from './detector.js';
 
 /**
  * Maximum probability score: max_j p_j with p = softmax(logits), from 1 / C (no idea) to 1 (certain).

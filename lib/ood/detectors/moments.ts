@@ -4,9 +4,9 @@
 // 1979): everything added is a square, so nothing cancels, and a large common offset is taken off first.
 
 import { IsotorchError } from '../../errors.js';
+import type { Need } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import type { Need } from '../arrays/arrays.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import type { Needed } from './detector.js';
 import type { Pass } from './fitted.js';
 

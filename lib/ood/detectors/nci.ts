@@ -1,11 +1,11 @@
 // Neural-collapse-inspired score: does a feature point where the weights of its class do, and is it large?
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { torch } from '../../tensor/index.js';
 import { affineLogits } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { learnMean } from './moments.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * NCI: ⟨w_ŷ, f − μ⟩ / ‖f − μ‖₂ + α ‖f‖₁, with ŷ = argmax z and μ the mean training feature. Liu & Qin, "Detecting

@@ -1,10 +1,10 @@
 // Nearest-neighbour guidance: the energy of an image, weighted by how well it agrees with confident training images.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy, torch } from '../../tensor/index.js';
 import { byQueries, Collected, directions, enoughRows } from './bank.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /**
  * NNGuide: E(f) · mean of the k largest ⟨f̂, E(f_i) f̂_i⟩ over the bank, with E = ln Σ exp z and f̂ = f / ‖f‖. Park et al.,

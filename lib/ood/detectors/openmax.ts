@@ -1,11 +1,11 @@
 // OpenMax: an image whose logits lie unusually far from the mean logits of the classes that it resembles is none of them.
 // For each class the largest distances of its training images to their mean are modelled as a Weibull tail (weibull.ts).
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector, type Pass } from './fitted.js';
 import { meansOfRight, rightRows } from './moments.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 import { fitTail, offset, type WeibullTail } from './weibull.js';
 
 /**

@@ -1,6 +1,14 @@
-// Detectors by name, for manifests, saved files and the command line: names.ts says which there are and what settings they
-// have, here stands what makes them.
+// Detectors by name, for manifests, saved files and the command line: lib/known/detectors.ts says which there are and what
+// settings they have, here stands what makes them.
 
+import type {
+  DetectorName,
+  DetectorSettings,
+  detectorSpecs,
+  ShapingName,
+  ShapingSettings,
+} from '../../known/detectors.js';
+import { parseDetector } from '../../known/parseDetector.js';
 import { autogradNorm } from '../images/gradNorm.js';
 import { gram } from '../images/gram.js';
 import type { AnyDetector, FittedImageDetector, ImageDetector } from '../images/imageDetector.js';
@@ -23,14 +31,6 @@ import { klMatching } from './klMatching.js';
 import { knn } from './knn.js';
 import { entropic, maxLogit, maxProbability, minDistance } from './logitScores.js';
 import { mahalanobis } from './mahalanobis.js';
-import {
-  type DetectorName,
-  type DetectorSettings,
-  type detectorSpecs,
-  parseDetector,
-  type ShapingName,
-  type ShapingSettings,
-} from './names.js';
 import { nci } from './nci.js';
 import { nnguide } from './nnguide.js';
 import { openMax } from './openmax.js';

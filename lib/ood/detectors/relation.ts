@@ -1,10 +1,10 @@
 // How many training images are alike in features and in predicted classes: an image's degree in a graph of relations.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { bankDtype, byQueries, byRows, Collected, directions } from './bank.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 /** Bank rows at a time: some matrices of 512 queries × this in float64, 32 MiB each. */
 const RELATION_ROWS = 1 << 13;

@@ -1,12 +1,12 @@
 // The part of a feature outside the principal space of the training features.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy } from '../../tensor/index.js';
 import type { AffineHead } from '../arrays/head.js';
 import { logitOrigin } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { MOMENTS_ROWS, Moments } from './moments.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 import { principalDimension, residualNorm, residualSpace } from './principal.js';
 
 /**

@@ -1,13 +1,13 @@
 // Maximum probability at another temperature: one that is given, or one that is learnt from held-out images. A temperature
 // never changes which class is the largest, only how far the probabilities lie apart, and that differs between images.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { checkLabels } from '../arrays/labels.js';
+import { checkLabels } from '../arrays/classLabels.js';
 import { mostLikelyBeta } from '../calibration/mostLikely.js';
 import type { Detector, FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { doubles, logitDetector } from './logitScores.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 
 const largestProbability = (logits: Tensor): Tensor => logits.softmax(1).amax(1);
 

@@ -1,13 +1,13 @@
 // Virtual-logit matching: the residual of a feature as one more logit, beside the energy of the real ones.
 
 import { IsotorchError } from '../../errors.js';
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy, torch } from '../../tensor/index.js';
 import type { AffineHead } from '../arrays/head.js';
 import { affineLogits, logitOrigin } from './affine.js';
 import type { FittedDetector } from './detector.js';
 import { fittedDetector } from './fitted.js';
 import { MOMENTS_ROWS, Moments } from './moments.js';
-import { type DetectorSettings, detectorSettings } from './names.js';
 import { principalDimension, residualNorm, residualSpace } from './principal.js';
 
 /**

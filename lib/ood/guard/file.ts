@@ -8,8 +8,25 @@ import { type Tensor, torch } from '../../tensor/index.js';
 import type { Calibration } from '../calibration/temperature.js';
 import { learns } from '../detectors/detector.js';
 import { type DetectorPart, loadDetectorFile, type MakeDetector, writeDetector } from '../detectors/file.js';
-import { PERCENTILES } from '../thresholds/percentiles.js';
-import type { GuardContent } from './guard.js';
+import type { AnyDetector } from '../images/imageDetector.js';
+import { PERCENTILES } from '../thresholds/scorePercentiles.js';
+import type { Threshold } from '../thresholds/threshold.js';
+
+/** What a guard's file holds. */
+export interface GuardContent {
+  readonly detector: AnyDetector;
+  readonly threshold: Threshold;
+  /** What the reported probabilities were calibrated by; null for softmax(logits) as it is. */
+  readonly calibration: Calibration | null;
+  /** The classes' names; null where they have none. */
+  readonly classes: readonly string[] | null;
+  /** What images are normalised with before they enter the network; null where they come as the network takes them. */
+  readonly normalize: Statistics | null;
+  /** [channels, height, width] of the images that it was fitted on; null where that is not known. */
+  readonly imageShape: readonly number[] | null;
+  /** Texts of the user's own, such as the weights' checksum. */
+  readonly about: Readonly<Record<string, string>>;
+}
 
 /** @throws ERR_FILE */
 export async function writeGuard(path: string, guard: GuardContent): Promise<void> {

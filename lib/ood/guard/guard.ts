@@ -11,25 +11,9 @@ import type { LoadDetectorOptions } from '../detectors/file.js';
 import type { AnyDetector } from '../images/imageDetector.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Threshold } from '../thresholds/threshold.js';
-import { readGuard, writeGuard } from './file.js';
+import { type GuardContent, readGuard, writeGuard } from './file.js';
 import { type GuardedModel, GuardedNetwork, scoresOf } from './network.js';
 import { type Verdict, verdictsOf } from './verdicts.js';
-
-/** What a guard's file holds. */
-export interface GuardContent {
-  readonly detector: AnyDetector;
-  readonly threshold: Threshold;
-  /** What the reported probabilities were calibrated by; null for softmax(logits) as it is. */
-  readonly calibration: Calibration | null;
-  /** The classes' names; null where they have none. */
-  readonly classes: readonly string[] | null;
-  /** What images are normalised with before they enter the network; null where they come as the network takes them. */
-  readonly normalize: Statistics | null;
-  /** [channels, height, width] of the images that it was fitted on; null where that is not known. */
-  readonly imageShape: readonly number[] | null;
-  /** Texts of the user's own, such as the weights' checksum. */
-  readonly about: Readonly<Record<string, string>>;
-}
 
 export interface LoadGuardOptions extends Partial<GuardedModel>, Pick<LoadDetectorOptions, 'makeDetector'> {}
 

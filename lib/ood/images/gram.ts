@@ -2,9 +2,9 @@
 // shown.
 
 import { IsotorchError } from '../../errors.js';
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { State } from '../detectors/detector.js';
-import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';

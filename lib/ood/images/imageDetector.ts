@@ -2,8 +2,9 @@
 // maps inside of it, or run it again. As with `Detector`, images in, one number an image out, larger = more in-distribution.
 
 import { expected, IsotorchError } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { Tensor, torch } from '../../tensor/index.js';
-import type { Detector, FittedDetector, Learner, Settings } from '../detectors/detector.js';
+import type { Detector, FittedDetector, Learner } from '../detectors/detector.js';
 import { type BatchOptions, checkDataset, type EvaluatedDataset, forBatches } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Runner } from '../network/runner.js';

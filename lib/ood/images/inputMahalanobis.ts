@@ -1,13 +1,13 @@
 // The Mahalanobis detector with a step on the input, on one layer.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import { type Gaussian, gaussianOf, gaussianShapes, squaredDistance } from '../detectors/mahalanobis.js';
 import { Moments } from '../detectors/moments.js';
-import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
+import { labelsOf } from './batchLabels.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
-import { labelsOf } from './labels.js';
 import { LearningDetector } from './learningDetector.js';
 import { passThrough } from './passThrough.js';
 import { perturbed } from './perturbation.js';

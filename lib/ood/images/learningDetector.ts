@@ -1,7 +1,7 @@
 // What image detectors that learn have in common; what they have learnt is kept as that of all others (detectors/learnt.ts).
 
+import type { Settings } from '../../known/detectorSettings.js';
 import type { Tensor } from '../../tensor/index.js';
-import type { Settings } from '../detectors/detector.js';
 import { Learnt } from '../detectors/learnt.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';

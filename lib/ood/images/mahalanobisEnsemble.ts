@@ -1,18 +1,18 @@
 // The Mahalanobis detector on every stage of a network, its scores weighed by a logistic regression.
 
 import { IsotorchError } from '../../errors.js';
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
 import type { State } from '../detectors/detector.js';
 import type { Shapes } from '../detectors/learnt.js';
 import { gaussianOf } from '../detectors/mahalanobis.js';
 import { Moments } from '../detectors/moments.js';
-import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { EvaluatedDataset } from '../network/batches.js';
 import type { Network } from '../network/network.js';
 import { Rows } from '../network/rows.js';
+import { labelsOf } from './batchLabels.js';
 import type { FitOptions, FittedImageDetector } from './imageDetector.js';
 import { halfDistance, spatialMean } from './inputMahalanobis.js';
-import { labelsOf } from './labels.js';
 import { LearningDetector } from './learningDetector.js';
 import { logisticRegression } from './logisticRegression.js';
 import { passThrough } from './passThrough.js';

@@ -1,7 +1,7 @@
 // ODIN: temperature and a step on the input, for any network with a softmax.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { tidy, torch } from '../../tensor/index.js';
-import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { ImageDetector } from './imageDetector.js';
 import { perturbed } from './perturbation.js';
 

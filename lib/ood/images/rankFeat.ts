@@ -1,7 +1,7 @@
 // RankFeat: known and unknown images differ in the strongest direction of their feature maps, so it is taken out.
 
+import { type DetectorSettings, detectorSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { type DetectorSettings, detectorSettings } from '../detectors/names.js';
 import type { ImageDetector } from './imageDetector.js';
 
 /**

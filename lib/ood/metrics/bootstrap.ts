@@ -4,6 +4,7 @@
 // stream of its own, named by the seed and r, so results don't depend on the machine, or on what else is computed.
 
 import { setImmediate as turn } from 'node:timers/promises';
+import { wholeNumber } from '../../arguments.js';
 import { expected, IsotorchError } from '../../errors.js';
 import { autc } from './autc.js';
 import { fprAtTprId, fprAtTprOod } from './fprAtTpr.js';
@@ -148,9 +149,9 @@ function checked<M extends BootstrapMetric>(options: BootstrapOptions<M>): Plan<
   } = options;
   if (!Array.isArray(metrics) || metrics.length === 0 || !metrics.every((name) => Object.hasOwn(FIGURES, name)))
     throw expected(`an array of ${Object.keys(FIGURES).join(', ')}`, 'metrics', metrics);
-  if (!Number.isSafeInteger(resamples) || resamples < 1) throw expected('a positive integer', 'resamples', resamples);
+  wholeNumber(resamples, 'resamples');
   if (!(confidence > 0 && confidence < 1)) throw expected('a fraction above 0 and below 1', 'confidence', confidence);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw expected('an integer from 0', 'seed', seed);
+  wholeNumber(seed, 'seed', 0);
   return { ...options, metrics, resamples, confidence, seed };
 }
 

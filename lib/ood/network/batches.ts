@@ -2,6 +2,7 @@
 // batch, the batch freed when the loop is left early, and the data set's name on every error.
 
 import { setImmediate as turn } from 'node:timers/promises';
+import { wholeNumber } from '../../arguments.js';
 import { expected, IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
 
@@ -40,7 +41,7 @@ export async function forBatches(
   use: (batch: Batch, start: number) => Promise<void>,
   network: { readonly isPlain: boolean },
 ): Promise<number> {
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw expected('a positive integer', 'batchSize', batchSize);
+  wholeNumber(batchSize, 'batchSize');
   checkAborted(signal);
   const { name, size: total } = dataset;
   let current: Batch | undefined; // ours to free when the loop is left early

@@ -2,10 +2,10 @@
 // make some units fire far beyond that.
 
 import { IsotorchError } from '../../errors.js';
+import { type ShapingSettings, shapingSettings } from '../../known/detectors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
 import { percentiles } from '../arrays/percentiles.js';
 import type { Pass } from '../detectors/fitted.js';
-import { type ShapingSettings, shapingSettings } from '../detectors/names.js';
 import { type FittedShaping, fittedShaping } from './shaping.js';
 
 /**

@@ -1,8 +1,8 @@
 // The shapings that look at an image's largest activations: ASH, which keeps them alone, and SCALE, which keeps all and
 // scales them by how much the largest make of the sum. Nothing is learnt. They are made for activations after a ReLU.
 
+import { type ShapingName, type ShapingSettings, shapingSettings } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { type ShapingName, type ShapingSettings, shapingSettings } from '../detectors/names.js';
 import { checkFeatures, type Shaping } from './shaping.js';
 
 /**

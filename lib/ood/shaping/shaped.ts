@@ -1,8 +1,9 @@
 // Any detector behind any activation shaping: shape the features, run the last layer on them, score what comes out.
 
 import { IsotorchError } from '../../errors.js';
+import type { Need } from '../../known/detectors.js';
 import { type Tensor, tidy, torch } from '../../tensor/index.js';
-import { type Arrays, type Need, narrowed, rowsOf } from '../arrays/arrays.js';
+import { type Arrays, narrowed, rowsOf } from '../arrays/arrays.js';
 import { CHUNK, type TrainingArrays } from '../arrays/chunks.js';
 import type { ClassifierHead } from '../arrays/head.js';
 import { type Detector, type FittedDetector, learns, needed, type State } from '../detectors/detector.js';

@@ -2,10 +2,11 @@
 // it makes of them (shaped.ts). A shaping is a name, settings and, where it learns, a state, as a detector is.
 
 import { expected } from '../../errors.js';
+import type { Settings } from '../../known/detectorSettings.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
 import { arrays } from '../arrays/arrays.js';
 import type { TrainingArrays } from '../arrays/chunks.js';
-import { type Learner, needed, type Settings } from '../detectors/detector.js';
+import { type Learner, needed } from '../detectors/detector.js';
 import { type Pass, passOver } from '../detectors/fitted.js';
 import { type Learned, Learnt, type LearntInit } from '../detectors/learnt.js';
 

@@ -3,6 +3,7 @@
 // difference of log-gammas loses six digits for a million scores; the rest is the usual continued fraction.
 // C. Loader, "Fast and Accurate Computation of Binomial Probabilities", 2000; NIST DLMF 8.17.
 
+import { wholeNumber } from '../../arguments.js';
 import { expected } from '../../errors.js';
 
 /**
@@ -20,7 +21,7 @@ export function incompleteBeta(a: number, b: number, x: number): number {
     ['a', a],
     ['b', b],
   ] as const)
-    if (!Number.isSafeInteger(value) || value < 1) throw expected('a whole number of 1 or more', name, value);
+    wholeNumber(value, name);
   if (!(x >= 0 && x <= 1)) throw expected('a number from 0 to 1', 'x', x);
   if (x === 0 || x === 1) return x;
   const y = 1 - x;

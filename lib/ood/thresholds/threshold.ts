@@ -5,7 +5,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { sortedScores } from '../metrics/roc.js';
 import { betaQuantile, incompleteBeta } from './beta.js';
-import { percentilesOfSorted } from './percentiles.js';
+import { percentilesOfSorted } from './scorePercentiles.js';
 
 export interface Interval {
   readonly lower: number;

@@ -106,7 +106,7 @@ export class Engine {
     }
     const inputs = new Float64Array(leaves.length);
     for (let i = 0; i < leaves.length; i++) inputs[i] = leaves[i]!.handle;
-    const signature = native.signature(inputs);
+    const signature = native.signature(inputs, false);
     const key = build + signature;
     this.#calls++;
     let stale: string | undefined;

@@ -40,6 +40,22 @@ export function outside<T>(fn: () => T): T {
   }
 }
 
+/**
+ * @internal Notes what `fn` tells of by itself, so that what is recorded apart within a step knows its own dependencies; the
+ * step depends on them too.
+ */
+export function collecting<T>(fn: () => T): { result: T; known: Map<Dependency, unknown> } {
+  const outer = dependencies;
+  const known = new Map<Dependency, unknown>();
+  dependencies = known;
+  try {
+    return { result: fn(), known };
+  } finally {
+    dependencies = outer;
+    for (const read of known.keys()) dependsOn(read);
+  }
+}
+
 /** @internal Records what `fn` does; gives the dependencies that it told of. The caller ends or aborts the recording. */
 export function whileRecording<T>(inputs: Float64Array, fn: () => T): { result: T; known: Map<Dependency, unknown> } {
   native.beginRecording(inputs);

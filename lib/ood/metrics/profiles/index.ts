@@ -3,6 +3,7 @@
 // They are for comparing with numbers that others have published; for numbers of one's own there is `measureAll`.
 
 import { expected } from '../../../errors.js';
+import { type ProfileName, profileNames } from '../../../known/metrics.js';
 import { hendrycks } from './hendrycks.js';
 import { isomaxPaper } from './isomaxPaper.js';
 import { odinOriginal } from './odinOriginal.js';
@@ -16,12 +17,11 @@ const PROFILES = {
   'pytorch-ood': { name: 'pytorch-ood', measure: pytorchOod },
   hendrycks: { name: 'hendrycks', measure: hendrycks },
   'odin-original': { name: 'odin-original', measure: odinOriginal },
-} as const;
+} as const satisfies { readonly [N in ProfileName]: { readonly name: N; measure: (...scores: never[]) => object } };
 
-export type ProfileName = keyof typeof PROFILES;
 export type Profile<N extends ProfileName = ProfileName> = (typeof PROFILES)[N];
 
-export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[];
+export { type ProfileName, profileNames as PROFILE_NAMES } from '../../../known/metrics.js';
 
 /**
  * A peer's definition of its figures. `measure(idScores, oodScores)` takes scores that are larger for known images, whatever
@@ -32,7 +32,7 @@ export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[];
  * profile('isomax-paper').measure([1, 1], [1, 1]).AUROC; // 0: it counts ties against the detector
  */
 export function profile<N extends ProfileName>(name: N): Profile<N> {
-  if (!Object.hasOwn(PROFILES, name)) throw expected(`one of ${PROFILE_NAMES.join(', ')}`, 'profile', name);
+  if (!Object.hasOwn(PROFILES, name)) throw expected(`one of ${profileNames.join(', ')}`, 'profile', name);
   return PROFILES[name];
 }
 
