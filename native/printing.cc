@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/function.h>
 
 #include "bridge.h"
+#include "flights.h"
 #include "names.h"
 #include "plain.h"
 
