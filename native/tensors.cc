@@ -2,6 +2,7 @@
 #include "bridge.h"
 #include "capture/recorder.h"
 #include "flights.h"
+#include "names.h"
 #include "plain.h"
 
 namespace isotorch {
