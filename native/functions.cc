@@ -25,10 +25,11 @@ void Keep(AutogradContext* context, c10::intrusive_ptr<torch::CustomClassHolder>
   context->saved_data[kSelf] = c10::IValue::make_capsule(std::move(self));
 }
 
+// Of its arguments LibTorch takes those of an ArrayRef for variables, but not those of a vector.
 struct FunctionNode : torch::autograd::Function<FunctionNode> {
   static variable_list forward(AutogradContext* context, c10::intrusive_ptr<RecordedFunction> function,
-                               const variable_list* first, variable_list inputs) {
-    variable_list results = first ? *first : function->forward->RunInline(std::move(inputs));
+                               const variable_list* first, at::TensorList inputs) {
+    variable_list results = first ? *first : function->forward->RunInline(inputs.vec());
     if (function->backward) {
       context->save_for_backward({results.begin() + static_cast<ptrdiff_t>(function->outputs), results.end()});
       Keep(context, function);
@@ -49,9 +50,9 @@ struct FunctionNode : torch::autograd::Function<FunctionNode> {
 
 // Passes tensors on; their gradients come together, by way of a hook.
 struct GateNode : torch::autograd::Function<GateNode> {
-  static variable_list forward(AutogradContext* context, c10::intrusive_ptr<GradientHook> hook, variable_list inputs) {
+  static variable_list forward(AutogradContext* context, c10::intrusive_ptr<GradientHook> hook, at::TensorList inputs) {
     Keep(context, hook);
-    return inputs;
+    return inputs.vec();
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -226,14 +227,14 @@ Napi::Value Gate(const Napi::CallbackInfo& info, Environment& environment) {
   auto tensors = TensorsArgument(info, 0, environment);
   if (environment.Recording())
     throw Misuse("ERR_CAPTURE", "Expected no full backward hook in a captured step: use hooks on tensors there");
-  return AddAll(info.Env(), environment, GateNode::apply(NewHook(info, 1, environment), std::move(tensors)));
+  return AddAll(info.Env(), environment, GateNode::apply(NewHook(info, 1, environment), at::TensorList(tensors)));
 }
 
 }  // namespace
 
 std::vector<at::Tensor> RecordedFunction::Apply(std::vector<at::Tensor> inputs,
                                                 const std::vector<at::Tensor>* first) {
-  return FunctionNode::apply(c10::intrusive_ptr<RecordedFunction>::reclaim_copy(this), first, std::move(inputs));
+  return FunctionNode::apply(c10::intrusive_ptr<RecordedFunction>::reclaim_copy(this), first, at::TensorList(inputs));
 }
 
 GradientHook::~GradientHook() {
