@@ -314,7 +314,7 @@ describe('hostile text', () => {
     [
       'thousands of seeds',
       `name: a\ntrain: { data: mnist, losses: [isomax], seeds: [${[...Array(30_000).keys()]}] }\nood: { far: [kmnist] }\ndetectors: all`,
-      /at most 10,000.*30000/s,
+      /^at most 10,000$/,
     ],
     ['forty levels', `name: ${'['.repeat(40)}${']'.repeat(40)}`, /at most 32 levels/],
     ['a huge file', `# ${'x'.repeat(300_000)}`, /at most 256 KiB/],
