@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -132,6 +132,7 @@ Napi::Value EndFunction(const Napi::CallbackInfo& info, Environment& environment
   if (record->writes_inputs)
     throw Misuse("ERR_AUTOGRAD",
                  "The function writes into one of its inputs, which autograd would not know of: compute a new tensor");
+  record->inlined = true;
   uint32_t number = environment.next_record++;
   environment.records.emplace(number, std::move(record));
   return Napi::Number::New(info.Env(), number);
@@ -156,7 +157,8 @@ Napi::Value ApplyFunction(const Napi::CallbackInfo& info, Environment& environme
     throw Misuse("ERR_ARGUMENT", "Expected the inputs of the function's record");
   std::vector<at::Tensor> first;
   if (!info[5].IsNull()) first = TensorsArgument(info, 5, environment);
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
+  environment.flights->Settle(function->forward->touched);
   auto results = AddAll(info.Env(), environment, function->Apply(std::move(inputs), info[5].IsNull() ? nullptr : &first));
   if (Recorder* recorder = environment.Recording())
     recorder->Function(function, HandlesOf(info, 4), {results.Data(), results.Data() + results.ElementLength()});

@@ -181,12 +181,8 @@ describe('a lazy layer', () => {
     expect(String(layer)).toBe('LazyConv2d(0, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))');
     layer.requiresGrad_(false);
     layer.forward(torch.ones([1, 2, 5, 5]));
-    expect([layer.constructor, layer.weight, weight.shape, weight.requiresGrad]).toEqual([
-      nn.Conv2d,
-      weight,
-      [4, 2, 3, 3],
-      false,
-    ]);
+    expect(layer.weight).toBe(weight);
+    expect([layer.constructor, weight.shape, weight.requiresGrad]).toEqual([nn.Conv2d, [4, 2, 3, 3], false]);
     expect(weight).not.toBeInstanceOf(nn.UninitializedParameter);
     expect(() => layer.forward(torch.ones([1, 3, 5, 5]))).toThrow(code('ERR_SHAPE'));
   });

@@ -13,6 +13,7 @@ import {
   type ValuesOf,
   whole,
 } from './optimSettings.js';
+import { namesOf } from './table.js';
 
 export interface OptimizerRow<S = Record<never, never>> {
   /** PyTorch's class. */
@@ -294,6 +295,7 @@ export const optimizers = {
 } as const;
 
 export type OptimizerName = keyof typeof optimizers;
+export const optimizerNames = namesOf(optimizers);
 
 /** The settings of an optimizer, after defaults. */
 export type SettingsOf<N extends OptimizerName> = ValuesOf<(typeof optimizers)[N]['settings']>;
@@ -303,4 +305,4 @@ export type StateOf<N extends OptimizerName> = (typeof optimizers)[N]['state'][n
 
 /** The optimizer of that name, in whichever case it is written: `'sgd'`, `'AdamW'`; undefined if there is none. */
 export const optimizerNamed = (name: string): OptimizerName | undefined =>
-  (Object.keys(optimizers) as OptimizerName[]).find((known) => known.toLowerCase() === name.toLowerCase());
+  optimizerNames.find((known) => known.toLowerCase() === name.toLowerCase());

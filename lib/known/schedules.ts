@@ -16,6 +16,7 @@ import {
   type ValuesOf,
   whole,
 } from './optimSettings.js';
+import { namesOf } from './table.js';
 
 export interface ScheduleRow {
   /** What the rate does, in a few words. */
@@ -147,6 +148,7 @@ export const schedules = {
 } as const satisfies Record<string, ScheduleRow>;
 
 export type ScheduleName = keyof typeof schedules;
+export const scheduleNames = namesOf(schedules);
 
 /** The settings of a schedule, after defaults. */
 export type ScheduleSettingsOf<N extends ScheduleName> = ValuesOf<(typeof schedules)[N]['settings']>;
@@ -165,12 +167,10 @@ export function stateKeys(name: ScheduleName): string[] {
 
 /** The schedule whose state has the most of these names; undefined if none is wholly there. */
 export function scheduleWithState(keys: ReadonlySet<string>): ScheduleName | undefined {
-  const whole = (Object.keys(schedules) as ScheduleName[]).filter((name) =>
-    stateKeys(name).every((key) => keys.has(key)),
-  );
+  const whole = scheduleNames.filter((name) => stateKeys(name).every((key) => keys.has(key)));
   return whole.sort((a, b) => stateKeys(b).length - stateKeys(a).length)[0];
 }
 
 /** The schedule of that name, in whichever case it is written; undefined if there is none. */
 export const scheduleNamed = (name: string): ScheduleName | undefined =>
-  (Object.keys(schedules) as ScheduleName[]).find((known) => known.toLowerCase() === name.toLowerCase());
+  scheduleNames.find((known) => known.toLowerCase() === name.toLowerCase());

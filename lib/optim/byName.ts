@@ -1,8 +1,8 @@
 // Optimizers and schedules by name, for recipes, configurations and command lines.
 
 import { expected } from '../errors.js';
-import { type OptimizerName, optimizerNamed, optimizers } from '../known/optimizers.js';
-import { type ScheduleName, scheduleNamed, schedules } from '../known/schedules.js';
+import { type OptimizerName, optimizerNamed, optimizerNames } from '../known/optimizers.js';
+import { type ScheduleName, scheduleNamed, scheduleNames } from '../known/schedules.js';
 import type { Tensor } from '../tensor/index.js';
 import { Adadelta } from './adadelta.js';
 import { Adafactor } from './adafactor.js';
@@ -72,7 +72,7 @@ const scheduleClasses: Record<SayableSchedule, ScheduleClass> = {
  */
 export function byName(name: string, params: Iterable<Tensor>, settings: object = {}): Optimizer {
   const known = typeof name === 'string' ? optimizerNamed(name) : undefined;
-  if (known === undefined) throw expected(`one of ${Object.keys(optimizers).join(', ')}`, 'name', name);
+  if (known === undefined) throw expected(`one of ${optimizerNames.join(', ')}`, 'name', name);
   return new optimizerClasses[known](params, settings);
 }
 
@@ -88,12 +88,6 @@ export function scheduleByName(
 ): lrScheduler.LRScheduler {
   const known = typeof name === 'string' ? scheduleNamed(name) : undefined;
   if (known === undefined || !(known in scheduleClasses))
-    throw expected(
-      `one of ${Object.keys(schedules)
-        .filter((key) => key in scheduleClasses)
-        .join(', ')}`,
-      'name',
-      name,
-    );
+    throw expected(`one of ${scheduleNames.filter((key) => key in scheduleClasses).join(', ')}`, 'name', name);
   return new scheduleClasses[known as SayableSchedule](optimizer, settings as never);
 }

@@ -3,9 +3,21 @@
 // that is part of the method's promise. `resolveRecipe` lays a caller's changes over a named recipe.
 
 import { expected } from '../errors.js';
-import { type OptimizerName, optimizerNamed, optimizers, type SettingsOf } from '../known/optimizers.js';
+import {
+  type OptimizerName,
+  optimizerNamed,
+  optimizerNames,
+  optimizers,
+  type SettingsOf,
+} from '../known/optimizers.js';
 import { checkedSettings } from '../known/optimSettings.js';
-import { type ScheduleName, type ScheduleSettingsOf, scheduleNamed, schedules } from '../known/schedules.js';
+import {
+  type ScheduleName,
+  type ScheduleSettingsOf,
+  scheduleNamed,
+  scheduleNames,
+  schedules,
+} from '../known/schedules.js';
 
 /** An optimizer whose steps need nothing but gradients. */
 export type RecipeOptimizer = Exclude<OptimizerName, 'LBFGS'>;
@@ -113,10 +125,8 @@ export function scheduleSettings({ epochs, schedule }: Recipe, stepsPerEpoch: nu
   return { ...whole[scheduleNamed(name) ?? ''], ...settings };
 }
 
-const optimizerNames = Object.keys(optimizers).filter((name) => name !== 'LBFGS');
-const sayable = Object.keys(schedules).filter(
-  (name) => Object.keys(schedules[name as ScheduleName].settings).length > 0,
-);
+const stepping: readonly string[] = optimizerNames.filter((name) => name !== 'LBFGS');
+const sayable: readonly string[] = scheduleNames.filter((name) => Object.keys(schedules[name].settings).length > 0);
 
 function checkRecipe(recipe: Recipe): void {
   const { epochs, batchSize, optimizer, schedule } = recipe;
@@ -124,8 +134,8 @@ function checkRecipe(recipe: Recipe): void {
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw expected('a whole number of 1 or more', 'batchSize', batchSize);
   const known = optimizerNamed(String(optimizer?.name));
-  if (known === undefined || !optimizerNames.includes(known))
-    throw expected(`one of ${optimizerNames.join(', ')}`, 'optimizer.name', optimizer?.name);
+  if (known === undefined || !stepping.includes(known))
+    throw expected(`one of ${stepping.join(', ')}`, 'optimizer.name', optimizer?.name);
   const { name: _, ...settings } = optimizer;
   checkedSettings(known, optimizers[known].settings, settings);
   const { lr } = settings;

@@ -142,18 +142,22 @@ export const leftOut: readonly { area: string; names: RegExp; why: string }[] = 
     names: /^(DataParallel)$/,
     why: 'splits a batch over Python threads; PyTorch advises against it',
   },
+  { area: 'torch.nn', names: /^RNN(Cell)?Base$/, why: 'bases of the recurrent layers, which are here' },
   {
     area: 'torch.nn',
-    names: /^Lazy|^Uninitialized/,
-    why: 'sizes are arguments: a module has its parameters from the start',
+    names: /^LinearCrossEntropyOptions$/,
+    why: 'trade time for memory; the loss is the same without them',
   },
-  { area: 'torch.nn', names: /^RNN(Cell)?Base$/, why: 'bases of the recurrent layers, which are here' },
-  { area: 'torch.nn', names: /^LinearCrossEntropyOptions$/, why: 'options are plain objects' },
 
   // nn.functional
   {
     area: 'torch.nn.functional',
     names: /^(assert_int_or_pair|boolean_dispatch|.*torch_function.*)$/,
     why: 'internal to PyTorch',
+  },
+  {
+    area: 'torch.nn.functional',
+    names: /^scaled_(grouped_)?mm$/,
+    why: 'products of float8 matrices, for GPUs alone: `torch.ops.aten._scaledMmV2` is the operator',
   },
 ];

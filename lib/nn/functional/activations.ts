@@ -64,7 +64,7 @@ export type GeluApproximation = 'none' | 'tanh';
 
 /** x · Φ(x), Φ the normal distribution's. @param options.approximate `'tanh'` for the older form. @default 'none' */
 export const gelu = (input: Tensor, { approximate = 'none' }: { approximate?: GeluApproximation } = {}): Tensor =>
-  input.gelu({ approximate });
+  approximate === 'none' ? input.gelu() : input.gelu({ approximate });
 
 /** x · σ(x), also called Swish. */
 export const silu = (input: Tensor, { inplace = false }: InplaceOptions = {}): Tensor =>
@@ -116,7 +116,7 @@ const implicitDim = (input: Tensor) => ([0, 1, 3].includes(input.ndim) ? 0 : 1);
 
 /** e^xᵢ / Σⱼ e^xⱼ along `dim`. PyTorch's old default for no `dim`, 0 or 1 by the number of dimensions, is kept. */
 export const softmax = (input: Tensor, dim?: number | null, { dtype }: SoftmaxOptions = {}): Tensor =>
-  input.softmax(dim ?? implicitDim(input), dtype ?? null);
+  dtype ? input.softmax(dim ?? implicitDim(input), dtype) : input.softmax(dim ?? implicitDim(input));
 
 /** softmax(−x). */
 export const softmin = (input: Tensor, dim?: number | null, options: SoftmaxOptions = {}): Tensor =>
@@ -124,7 +124,7 @@ export const softmin = (input: Tensor, dim?: number | null, options: SoftmaxOpti
 
 /** log softmax(x), computed stably. */
 export const logSoftmax = (input: Tensor, dim?: number | null, { dtype }: SoftmaxOptions = {}): Tensor =>
-  input.logSoftmax(dim ?? implicitDim(input), dtype ?? null);
+  dtype ? input.logSoftmax(dim ?? implicitDim(input), dtype) : input.logSoftmax(dim ?? implicitDim(input));
 
 /**
  * Draws from the Gumbel-softmax distribution (Jang et al. 2017), differentiable in the logits.

@@ -9,8 +9,19 @@ export * from './convolution.js';
 export * from './distance.js';
 export * from './dropout.js';
 export * from './embedding.js';
+export * from './fractionalPooling.js';
 export * from './metric.js';
-export * from './normalization.js';
+export {
+  type AffineOptions,
+  batchNorm,
+  groupNorm,
+  instanceNorm,
+  type LocalResponseOptions,
+  layerNorm,
+  localResponseNorm,
+  rmsNorm,
+  type StatisticsOptions,
+} from './normalization.js';
 export * from './pooling.js';
 export type { Reduction, ReductionOptions } from './reduction.js';
 export * from './regression.js';

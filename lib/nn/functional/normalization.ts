@@ -22,8 +22,11 @@ export interface StatisticsOptions extends AffineOptions {
 
 const product = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1);
 
-/** One value has no variance: PyTorch refuses it in Python, LibTorch would give zeros. */
-function refuseSingle(name: string, values: number, input: Tensor): void {
+/** How many values there are for each channel of [N, C, …]. */
+export const valuesAChannel = (shape: readonly number[]): number => product(shape) / (shape[1] as number);
+
+/** @internal One value has no variance: PyTorch refuses it in Python, LibTorch would give zeros. */
+export function refuseSingle(name: string, values: number, input: Tensor): void {
   if (values !== 1) return;
   throw new IsotorchError(
     'ERR_SHAPE',
@@ -49,8 +52,7 @@ export function batchNorm(
     training?: boolean;
   } = {},
 ): Tensor {
-  const { shape } = input;
-  if (training) refuseSingle('batchNorm', product(shape) / (shape[1] as number), input);
+  if (training) refuseSingle('batchNorm', valuesAChannel(input.shape), input);
   return torch.batchNorm(input, weight, bias, runningMean, runningVar, training, momentum, eps, CUDNN);
 }
 

@@ -1,9 +1,9 @@
 // Batch normalisation (Ioffe & Szegedy 2015) over all dimensions but the channels'. In training it uses the batch's own
 // mean and variance and keeps running ones for evaluation.
 
-import { IsotorchError } from '../../errors.js';
 import { type Tensor, torch } from '../../tensor/index.js';
 import { withDimensions } from '../arguments.js';
+import { refuseSingle, valuesAChannel } from '../functional/normalization.js';
 import { Norm, type NormArguments, type NormOptions, normFields } from './statistics.js';
 
 /** `affine` and `trackRunningStats` are true by default. */
@@ -23,29 +23,18 @@ abstract class BatchNorm extends Norm {
   protected abstract readonly dimensions: readonly number[];
 
   override forward(input: Tensor): Tensor {
-    const { shape } = withDimensions(input, this.constructor.name, ...this.dimensions);
-    const { training, runningMean, runningVar, numBatchesTracked } = this;
+    withDimensions(input, this.constructor.name, ...this.dimensions);
+    const { training, runningMean, runningVar, numBatchesTracked, weight, bias, eps } = this;
     let momentum = this.momentum ?? 0;
     if (training) {
-      refuseSingle(this.constructor.name, shape);
+      refuseSingle(this.constructor.name, valuesAChannel(input.shape), input);
       if (numBatchesTracked) {
         numBatchesTracked.add_(1);
         if (this.momentum === null) momentum = 1 / Number(numBatchesTracked.item());
       }
     }
     const ofBatch = training || runningMean === null;
-    return torch.batchNorm(input, this.weight, this.bias, runningMean, runningVar, ofBatch, momentum, this.eps, true);
-  }
-}
-
-/** One value a channel has no variance: PyTorch refuses it in Python, LibTorch would give zeros. */
-function refuseSingle(name: string, shape: readonly number[]): void {
-  const values = shape.reduce((product, size, i) => (i === 1 ? product : product * size), 1);
-  if (values === 1) {
-    throw new IsotorchError(
-      'ERR_SHAPE',
-      `${name}: expected more than one value a channel in training mode, received [${shape.join(', ')}]. Use a larger batch, or eval()`,
-    );
+    return torch.batchNorm(input, weight, bias, runningMean, runningVar, ofBatch, momentum, eps, true);
   }
 }
 

@@ -1,7 +1,7 @@
 // Max pooling over windows that are drawn at random (Graham 2014).
 
 import { buffer, hidden, orNull, ratios, sizes } from '../fields.js';
-import * as F from '../functional/unpooling.js';
+import * as F from '../functional/fractionalPooling.js';
 import type { Each, Size } from '../sizes.js';
 import { type IndicesOption, type PoolOf, pool, returnIndices } from './maxPooling.js';
 
