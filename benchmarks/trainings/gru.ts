@@ -40,7 +40,10 @@ export const gru: Training = {
       evaluate() {
         const test = pixels.shape[0]! - TRAIN;
         const guesses = torch.noGrad(() => model.forward(rows.narrow(0, TRAIN, test)).argmax(1));
-        const right = guesses.eq(labels.narrow(0, TRAIN, test)).sum().item();
+        const right = guesses
+          .eq(labels.narrow(0, TRAIN, test))
+          .sum()
+          .item();
         return `${right} of ${test} digits of the test right`;
       },
     };

@@ -16,7 +16,7 @@ def begin(steps=STEPS):
         return [nn.Linear(columns, WIDTH), nn.BatchNorm1d(WIDTH), nn.ReLU(), nn.Dropout(0.1)]
 
     model = nn.Sequential(*layer(64), *layer(WIDTH), nn.Linear(WIDTH, 10))
-    criterion = nn.CrossEntropyLoss()
+    criterion = nn.CrossEntropyLoss(label_smoothing=0.1)
     optimizer = torch.optim.AdamW(model.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps)
 

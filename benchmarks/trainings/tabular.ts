@@ -20,7 +20,7 @@ export const tabular: Training = {
       new nn.Dropout(0.1),
     ];
     const model = new nn.Sequential(...layer(64), ...layer(WIDTH), new nn.Linear(WIDTH, 10));
-    const criterion = new nn.CrossEntropyLoss();
+    const criterion = new nn.CrossEntropyLoss({ labelSmoothing: 0.1 });
     const optimizer = new optim.AdamW(model.parameters());
     const schedule = new optim.lrScheduler.OneCycleLR(optimizer, { maxLr: 0.01, totalSteps: steps });
 
@@ -46,7 +46,10 @@ export const tabular: Training = {
         const test = pixels.shape[0]! - TRAIN;
         model.eval();
         const guesses = torch.noGrad(() => model.forward(pixels.narrow(0, TRAIN, test)).argmax(1));
-        const right = guesses.eq(labels.narrow(0, TRAIN, test)).sum().item();
+        const right = guesses
+          .eq(labels.narrow(0, TRAIN, test))
+          .sum()
+          .item();
         return `${right} of ${test} rows of the test right`;
       },
     };
