@@ -15,8 +15,21 @@ import { ood } from './suites/ood.js';
 import { ops } from './suites/ops.js';
 import { startup } from './suites/startup.js';
 import { step } from './suites/step.js';
+import { trainings } from './suites/trainings.js';
 
-const suites: Record<string, Suite> = { ops, step, isomax, data, startup, memory, checkpoint, epoch, ood, gpu };
+const suites: Record<string, Suite> = {
+  ops,
+  step,
+  trainings,
+  isomax,
+  data,
+  startup,
+  memory,
+  checkpoint,
+  epoch,
+  ood,
+  gpu,
+};
 /** What `all` runs: `gpu` is the accelerator's, and on the CPU only a miniature of it. */
 const all = Object.keys(suites).filter((name) => name !== 'gpu');
 

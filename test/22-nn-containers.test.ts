@@ -86,6 +86,16 @@ describe('containers', () => {
     expect(() => new nn.ParameterDict().forward()).toThrow(code('ERR_ARGUMENT'));
   });
 
+  it('Sequential takes whatever turns one tensor into one, also where forward has settings behind', () => {
+    const net = new nn.Sequential(
+      new nn.ConvTranspose1d(2, 4, 2),
+      new nn.TransformerEncoder(new nn.TransformerEncoderLayer(4, 2, { dimFeedforward: 4 }), 1),
+    );
+    expect(net.forward(torch.randn([3, 2, 3])).shape).toEqual([3, 4, 4]);
+    // @ts-expect-error a layer that gives a pair
+    new nn.Sequential(new nn.GRU(2, 2));
+  });
+
   it('parts are found by path', () => {
     const net = new nn.Sequential(new nn.Sequential(linear(3), new nn.BatchNorm1d(3)));
     expect(net.getSubmodule('')).toBe(net);

@@ -102,7 +102,7 @@ export {
   type RNNCellOptions,
   type RNNOptions,
 } from './recurrent/index.js';
-export { Sequential } from './sequential.js';
+export { Sequential, type SequentialLayer } from './sequential.js';
 export type { AdaptiveSize, Pair, Size } from './sizes.js';
 export type { ForeignKeys, LoadOptions, LoadResult, StateDict, StateSource } from './stateDict.js';
 export * as utils from './utils/index.js';
