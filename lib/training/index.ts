@@ -26,3 +26,4 @@ export {
   type ScheduleSettings,
 } from './recipes.js';
 export { type EpochRecord, RunDirectory } from './runDirectory.js';
+export { type LayerSummary, type Summary, summary } from './summary.js';
