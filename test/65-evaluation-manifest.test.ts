@@ -309,6 +309,13 @@ describe('hostile text', () => {
     ['an alias of itself', 'name: &a [*a]', /at most 32 levels/],
     ['a merge of itself', '&a\nname: a\n<<: *a', /at most 32 levels/],
     ['thousands of levels', `name: ${'['.repeat(20_000)}`, /at most 32 levels/],
+    ['thousands of levels in dashes', `name:\n${'- '.repeat(20_000)}`, /at most 32 levels/],
+    ['thousands of levels in braces', `{name: ${'{a: '.repeat(20_000)}`, /at most 32 levels/],
+    [
+      'thousands of seeds',
+      `name: a\ntrain: { data: mnist, losses: [isomax], seeds: [${[...Array(30_000).keys()]}] }\nood: { far: [kmnist] }\ndetectors: all`,
+      /^at most 10,000$/,
+    ],
     ['forty levels', `name: ${'['.repeat(40)}${']'.repeat(40)}`, /at most 32 levels/],
     ['a huge file', `# ${'x'.repeat(300_000)}`, /at most 256 KiB/],
   ])('%s', (_, text, expected) => {

@@ -3,6 +3,7 @@
 
 import { styleText } from 'node:util';
 import { metricNames, metricTable } from '../known/metrics.js';
+import { printable } from '../printable.js';
 import { cellText, type Line, type ScoreChoice, summarise } from './summary.js';
 import type { ResultRow } from './types.js';
 
@@ -99,11 +100,6 @@ function textsOf(line: Line): string[] {
 
 function images(count: number | undefined): string {
   return count === undefined ? '' : `  ${count.toLocaleString('en-US')} images`;
-}
-
-/** Names come from users: a control character in one must not move the cursor or change colours. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}/gu, '�');
 }
 
 function escapeStyle(format: 'bold' | 'dim', text: string): string {

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import type { CheckpointInspection, CheckpointNode } from '../../checkpoint/index.js';
+import { printable } from '../../printable.js';
 import { bytesInWords } from '../../sizes.js';
 
 const help = `
@@ -74,7 +75,6 @@ function* linesOf(node: CheckpointNode, name = '', depth = 0): Generator<Line> {
 }
 
 /** Names come from the file: none may steer the terminal. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '�');
 
 const count = (number: number, what: string): string =>
   `${number.toLocaleString('en-US')} ${what}${number === 1 ? '' : 's'}`;

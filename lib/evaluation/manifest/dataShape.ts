@@ -5,7 +5,7 @@ import { basename, extname } from 'node:path';
 import { dataSetNames } from '../../known/dataSets.js';
 import { syntheticNames } from '../../known/unknownSets.js';
 import { didYouMean } from '../../nearest.js';
-import { printable } from './located.js';
+import { printable } from '../../printable.js';
 import {
   byKind,
   choice,

@@ -4,12 +4,14 @@
 
 import {
   type Alias,
+  CST,
   type Document,
   isAlias,
   isMap,
   isPair,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseDocument,
@@ -17,6 +19,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
+import { printable } from '../../printable.js';
 import type { Mistake, Place } from './mistakes.js';
 
 export type Located = LocatedMap | LocatedList | LocatedScalar;
@@ -56,6 +59,8 @@ export function locate(text: string): { readonly root: Located | null; readonly 
   if (text.length > limits.characters)
     return { root: null, mistakes: [tooLong(`${Math.ceil(text.length / 1024)} KiB`)] };
   const lines = new LineCounter();
+  const tooDeep = firstTooDeep(text);
+  if (tooDeep !== null) return { root: null, mistakes: [tooDeep] };
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -72,6 +77,31 @@ export function locate(text: string): { readonly root: Located | null; readonly 
   if (root === null && reader.mistakes.length === 0)
     return { root, mistakes: [asAWhole('a manifest', 'an empty file', 'Begin with `name:` and `detectors:`.')] };
   return { root, mistakes: reader.mistakes };
+}
+
+/** What stands between tokens and not in the text. */
+const marks = new Set<string>([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
+
+/**
+ * Brackets, or dashes in one line, that open a level too many. The parser calls itself for each and takes seconds for a hundred
+ * thousand of them; the lexer goes on, and is stopped at the first.
+ */
+function firstTooDeep(text: string): Mistake | null {
+  let [brackets, dashes, at] = [0, 0, 0];
+  for (const token of new Lexer().lex(text)) {
+    if (marks.has(token)) continue;
+    if (token === '[' || token === '{') brackets += 1;
+    else if (token === ']' || token === '}') brackets -= 1;
+    else if (token === '-') dashes += 1;
+    else if (token.includes('\n')) dashes = 0;
+    if (Math.max(brackets, dashes) > limits.depth) {
+      const before = text.slice(0, at).split('\n');
+      const place = { line: before.length, column: (before.at(-1) as string).length + 1 };
+      return { ...place, path: '', expected: `at most ${limits.depth} levels`, received: 'more', hint: null };
+    }
+    at += token.length;
+  }
+  return null;
 }
 
 export const tooLong = (received: string): Mistake => asAWhole('a manifest of at most 256 KiB', received, null);
@@ -236,11 +266,6 @@ export function describeLocated(node: Located): string {
     return `the text ${JSON.stringify(shown.length > 60 ? `${shown.slice(0, 57)}…` : shown)}`;
   }
   return typeof value === 'number' ? `the number ${printable(node.source).slice(0, 40)}` : String(value);
-}
-
-/** Without characters that move a terminal's cursor or hide text. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}|\p{Cf}|\p{Cs}/gu, '�');
 }
 
 function emptyAt(place: Place): LocatedScalar {

@@ -5,7 +5,8 @@
 import { resolve } from 'node:path';
 import { type Check, choiceCheck, type NumberLimits, numberCheck } from '../../known/detectorSettings.js';
 import { didYouMean, nearest } from '../../nearest.js';
-import { describeLocated, type Located, type LocatedMap, printable } from './located.js';
+import { printable } from '../../printable.js';
+import { describeLocated, type Located, type LocatedMap } from './located.js';
 import type { Mistake, Place } from './mistakes.js';
 
 export interface Shape<T> {
@@ -163,12 +164,17 @@ export const choice = <const T extends string>(words: readonly T[], what = ''): 
 export interface ListOptions<T> {
   /** @default 1 */
   readonly least?: number;
+  /** More are a slip; then none of them is read. @default any number */
+  readonly most?: number;
   /** What must differ between two items; null where it doesn't matter. */
   readonly unique?: (item: T) => string | null;
 }
 
 /** A list; without `least: 0` not an empty one. Items that are wrong or there already are left out. */
-export function list<T>(item: Shape<T>, { least = 1, unique }: ListOptions<T> = {}): Shape<readonly T[]> {
+export function list<T>(
+  item: Shape<T>,
+  { least = 1, most = Infinity, unique }: ListOptions<T> = {},
+): Shape<readonly T[]> {
   const expects = `a list, each item ${item.expects}`;
   return {
     expects,
@@ -181,6 +187,15 @@ export function list<T>(item: Shape<T>, { least = 1, unique }: ListOptions<T> = 
         return refuse(report, node, path, expects, hint);
       }
       if (node.items.length < least) refuse(report, node, path, `${expects}, with at least ${least}`);
+      if (node.items.length > most) {
+        report.wrong(
+          { place: node.place, path },
+          `at most ${most.toLocaleString('en-US')}`,
+          `${node.items.length}`,
+          null,
+        );
+        return undefined;
+      }
       const seen = new Map<string, Place>();
       const values: T[] = [];
       node.items.forEach((each, i) => {
