@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { endianness } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import { wholeNumber } from '../arguments.js';
+import { oneOf, wholeNumber } from '../arguments.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Statistics } from '../known/statistics.js';
 import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
@@ -22,7 +22,7 @@ export interface Dataset<Labels extends Tensor | null = Tensor | null> {
   readonly device: Device;
   /** [N, …]: what a network is given, example by example. */
   readonly inputs: Tensor;
-  /** int64 [N], classes; int64 [N, …] for several a example; or null. */
+  /** int64 [N], classes; int64 [N, …] for several an example; values of any dtype [N, …]; or null. */
   readonly labels: Labels;
   /** What inputs are normalised with by default; undefined where they are taken as they are. */
   readonly statistics?: Statistics | undefined;
@@ -35,6 +35,8 @@ export interface TensorDatasetInit<Labels extends Tensor | null> {
   inputs: Tensor;
   /** int64 [N] or [N, …] on the same device, or null. Taken over as well. */
   labels: Labels;
+  /** Classes are int64; values, which a network is to come near, of any dtype. @default 'classes' */
+  labelsAre?: 'classes' | 'values';
   /** Names of the classes; a label is an index into them. @default '0', '1', … as many as the labels need */
   classes?: readonly string[];
   /** @default 'examples' */
@@ -57,15 +59,21 @@ export class TensorDataset<Labels extends Tensor | null = Tensor | null> impleme
   /** The classes' names; empty where there are no labels. */
   readonly classes: readonly string[];
   readonly #labels: Int32Array | null;
+  readonly #labelsAre: 'classes' | 'values';
   #hash: string | undefined;
   #passes = 0;
 
-  constructor({ inputs, labels, classes, name = 'examples' }: TensorDatasetInit<Labels>, what = 'example') {
+  constructor(init: TensorDatasetInit<Labels>, what = 'example') {
+    const { inputs, labels, labelsAre = 'classes', classes, name = 'examples' } = init;
+    oneOf(['classes', 'values'], labelsAre, 'labelsAre');
     if (inputs.ndim === 0)
       throw new IsotorchError('ERR_SHAPE', `${name}: expected inputs of shape [N, …], received a scalar`);
-    if (labels !== null) checkFit(labels, inputs, name, what);
+    if (labels !== null) checkFit(labels, labelsAre, inputs, name, what);
+    this.#labelsAre = labelsAre;
     this.#labels =
-      labels === null || labels.ndim > 1 ? null : checkLabels(labels.toArraySync() as BigInt64Array, undefined, name);
+      labels === null || labels.ndim > 1 || labelsAre === 'values'
+        ? null
+        : checkLabels(labels.toArraySync() as BigInt64Array, undefined, name);
     const needed = this.#labels?.reduce((most, label) => Math.max(most, label + 1), 0) ?? 0;
     this.classes = Object.freeze(classes ? [...classes] : Array.from({ length: needed }, (_, i) => String(i)));
     if (this.#labels) checkLabels(this.#labels, this.classes.length, name);
@@ -245,7 +253,8 @@ export class TensorDataset<Labels extends Tensor | null = Tensor | null> impleme
   /** A set of the same kind with other tensors; what is left out is this one's, labels as an alias. */
   protected like({ inputs, labels, classes, name }: Partial<TensorDatasetInit<Labels>> & { inputs: Tensor }): this {
     const same = (labels === undefined ? (this.labels?.alias() ?? null) : labels) as Labels;
-    return this.make({ inputs, labels: same, classes: classes ?? this.classes, name: name ?? this.name }) as this;
+    const init = { inputs, labels: same, classes: classes ?? this.classes, name: name ?? this.name };
+    return this.make({ ...init, labelsAre: this.#labelsAre }) as this;
   }
 
   protected make(init: TensorDatasetInit<Labels>): TensorDataset<Labels> {
@@ -280,8 +289,8 @@ export class TensorDataset<Labels extends Tensor | null = Tensor | null> impleme
   }
 }
 
-function checkFit(labels: Tensor, inputs: Tensor, name: string, what: string): void {
-  if (labels.dtype !== 'int64') {
+function checkFit(labels: Tensor, are: 'classes' | 'values', inputs: Tensor, name: string, what: string): void {
+  if (labels.dtype !== 'int64' && are === 'classes') {
     throw new IsotorchError('ERR_DTYPE', `${name}: expected labels of dtype int64, received ${labels.dtype}`);
   }
   if (labels.ndim < 1 || labels.shape[0] !== inputs.shape[0] || (what === 'image' && labels.ndim > 1)) {

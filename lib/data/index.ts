@@ -3,7 +3,9 @@ export type { SourceName, Split } from '../known/dataSets.js';
 export type { NestedImages } from './arrays.js';
 export { asLike } from './asLike.js';
 export { type Augmentation, randomCrop, randomHorizontalFlip } from './augment.js';
+export { type Collate, type CollatedBatch, collate, type PadOptions, type Pair, padCollate } from './collate.js';
 export { type Dataset, TensorDataset, type TensorDatasetInit } from './dataset.js';
+export { CollatedLoader, type CollatedOptions, type ExampleSet } from './examples.js';
 export { fromIdx, type IdxOptions } from './fromIdx.js';
 export { fromNpy, type NpyOptions } from './fromNpy.js';
 export { type IdxArray, type IdxType, parseIdx, readIdx } from './idx.js';
@@ -38,4 +40,5 @@ export {
   pixelShuffled,
   uniformNoise,
 } from './synthetic.js';
+export { type CsvOptions, fromCsv, TableDataset, type TableInit, tableFromNpy } from './table.js';
 export { normalize } from './transforms.js';

@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto';
 import type { Statistics } from '../data/index.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Device } from '../tensor/index.js';
+import type { AveragedSettings } from './averaging.js';
 import { describeEnvironment } from './environment.js';
+import type { EarlyStopping, Goal } from './goal.js';
 import type { Recipe } from './recipes.js';
-import { type JsonObject, RunDirectory } from './runDirectory.js';
+import { type Json, type JsonObject, RunDirectory } from './runDirectory.js';
 
 /** What of the trainer's options decides how a run begins. */
 export interface RunOptions {
@@ -21,14 +23,24 @@ export interface RunOptions {
   readonly validation?: { readonly size: number } | undefined;
   readonly augment?: readonly unknown[];
   readonly precision?: string | undefined;
+  readonly collate?: unknown;
+  readonly metrics?: object | undefined;
+  readonly clipGradNorm?: number | undefined;
+  readonly clipGradValue?: number | undefined;
+  readonly accumulate?: number | undefined;
+  readonly averaged?: AveragedSettings | undefined;
+  readonly earlyStopping?: EarlyStopping | undefined;
+  readonly keepBest?: Goal | undefined;
 }
 
+/** What is written only where it is set: runs of before have the settings they had. */
+const further = ['clipGradNorm', 'clipGradValue', 'averaged', 'earlyStopping', 'keepBest'] as const;
+
 /** config.json: all that decides a run, after defaults. */
-export function settingsOf(
-  { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' }: RunOptions,
-  recipe: Recipe,
-  normalize: Statistics | undefined,
-): JsonObject {
+export function settingsOf(options: RunOptions, recipe: Recipe, normalize: Statistics | undefined): JsonObject {
+  const { config, optimizer, seed = 0, train, validation, augment = [], precision = 'float32' } = options;
+  const { metrics, collate, accumulate = 1 } = options;
+  const set = further.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name] as Json] as const]));
   const settings = optimizer
     ? { ...recipe, optimizer: 'given by the caller', schedule: 'given by the caller' }
     : recipe;
@@ -42,6 +54,10 @@ export function settingsOf(
       augmentations: augment.length,
       trainImages: train.size,
       validationImages: validation?.size ?? 0,
+      ...(accumulate !== 1 && { accumulate }),
+      ...(metrics && { metrics: Object.keys(metrics) }),
+      ...(collate !== undefined && { collate: 'given by the caller' }),
+      ...Object.fromEntries(set),
     },
   };
 }

@@ -6,16 +6,20 @@
 // ends with the weights of one that was not, bit for bit on the CPU.
 
 import { type AutocastDevice, autocast, GradScaler } from '../amp/index.js';
+import { positive, wholeNumber } from '../arguments.js';
 import { saveTorch } from '../checkpoint/index.js';
-import type { BatchOptions, Dataset, Statistics } from '../data/index.js';
+import type { BatchOptions, Collate, Statistics } from '../data/index.js';
 import { expected } from '../errors.js';
 import { type Precision, precisions } from '../known/precisions.js';
 import type { PreparedBatch } from '../losses/index.js';
-import { Module } from '../nn/index.js';
+import { Module, utils } from '../nn/index.js';
 import type { Optimizer, Schedule } from '../optim/index.js';
-import { type Tensor, torch } from '../tensor/index.js';
+import { type Tensor, tidy, torch } from '../tensor/index.js';
+import { type AveragedSettings, Averaging } from './averaging.js';
 import { hashOf, openRun, settingsOf } from './begin.js';
-import { Meter, type Reading } from './meter.js';
+import { type AnyDataset, feedOf, type StepBatch } from './feed.js';
+import { checkGoal, type EarlyStopping, type Goal, hasStalled, isBest } from './goal.js';
+import { checkMetrics, Meter, type Metrics, type Reading } from './meter.js';
 import { Pace, type Progress } from './pace.js';
 import { type Recipe, type RecipeName, resolveRecipe } from './recipes.js';
 import type { EpochRecord, JsonObject, RunDirectory } from './runDirectory.js';
@@ -24,11 +28,11 @@ import { TrainingState } from './state.js';
 import { Steps } from './steps.js';
 
 /**
- * The second part of a loss: logits [B, classes] and labels int64 [B] → the mean loss, a scalar. One that is a module is in
- * evaluation mode for held-out images, and in training mode again after them.
+ * The second part of a loss: what the model gives, such as logits [B, classes], and what it should, such as labels int64 [B] →
+ * the mean loss, a scalar. One that is a module is in evaluation mode for held-out images, and in training mode again after them.
  */
-export interface Criterion {
-  forward(logits: Tensor, labels: Tensor): Tensor;
+export interface Criterion<Outputs = Tensor> {
+  forward(outputs: Outputs, targets: Tensor): Tensor;
   /**
    * What to train on in place of a batch, such as mixed images; the labels are whatever `forward` takes. It runs within the
    * captured step. A last batch of one image, which can't be mixed with any other, stays as it is.
@@ -36,15 +40,27 @@ export interface Criterion {
   preprocess?(images: Tensor, labels: Tensor): PreparedBatch;
 }
 
-export interface FitOptions {
+/** Where training stands at a step. Means are those of the epoch so far. */
+export interface StepRecord extends Omit<Reading, 'images'> {
+  /** Both counted from 1; steps within the epoch. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly learningRate: number;
+}
+
+export interface FitOptions<Outputs = Tensor, Inputs extends unknown[] = Tensor[]> {
   /** On its device already; trained in place, and left in evaluation mode. */
-  model: Module;
-  /** Such as `new losses.IsoMaxLoss()`. */
-  criterion: Criterion;
-  /** On the model's device: images, or tensors of any shape. */
-  train: Dataset<Tensor>;
-  /** Held-out images, measured after each epoch; they choose `best.pt` and nothing else. Never the test set. */
-  validation?: Dataset<Tensor> | undefined;
+  model: Module<Outputs, Inputs>;
+  /** Such as `new losses.IsoMaxLoss()`, `new nn.MSELoss()`, or `{ forward: (outputs, targets) => … }`. */
+  criterion: Criterion<Outputs>;
+  /** On the model's device: images, tensors of any shape, or a set of your own with `get`. Where it has no labels, inputs are the targets. */
+  train: AnyDataset;
+  /** Held-out examples, measured after each epoch; they choose `best.pt` and when to stop early. Never the test set. */
+  validation?: AnyDataset | undefined;
+  /** How examples of a set with `get` become a batch. @default `data.collate`, which stacks pairs */
+  collate?: Collate<never> | undefined;
+  /** Numbers to follow beside the loss and, where targets are classes, the accuracy. */
+  metrics?: Metrics<Outputs> | undefined;
 
   /** @default 'quickstart' */
   recipe?: RecipeName | Recipe | undefined;
@@ -56,6 +72,19 @@ export interface FitOptions {
   optimizer?: Optimizer;
   /** Stepped once an epoch, with the loss (the validation's if there is one); OneCycleLR and CyclicLR after each step. */
   schedule?: Schedule;
+
+  /** Gradients are scaled so that their norm, all as one vector, is at most this. @default they stay */
+  clipGradNorm?: number | undefined;
+  /** Each entry of the gradients is cut to ± this. @default they stay */
+  clipGradValue?: number | undefined;
+  /** Batches a step: their gradients are summed, each by its share of the step's examples. @default 1 */
+  accumulate?: number | undefined;
+  /** Averaged weights to validate, save and end with. @default none */
+  averaged?: AveragedSettings | undefined;
+  /** Ends training after `patience` epochs without a better number. @default never */
+  earlyStopping?: EarlyStopping | undefined;
+  /** What makes an epoch the best, whose weights are `best.pt`. @default validation accuracy; loss where targets are no classes */
+  keepBest?: Goal | undefined;
 
   /** How images are normalised. @default the training set's statistics, where it has any; they serve the validation set too */
   normalize?: Statistics;
@@ -89,7 +118,12 @@ export interface FitOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Milliseconds between two calls of `onProgress`. Each reads the running loss from the device. @default 250 */
   progressInterval?: number;
+  /** After each epoch, when it is saved. Waited for, where it is async. */
   onEpoch?: ((record: EpochRecord) => void) | undefined;
+  /** After each `stepInterval` steps of an epoch. Waited for, where it is async; each call reads the running means from the device. */
+  onStep?: ((record: StepRecord) => void) | undefined;
+  /** @default 100 */
+  stepInterval?: number;
 }
 
 export interface FitResult {
@@ -109,10 +143,20 @@ export interface FitResult {
  * const run = await training.fit({ model, criterion, train, validation, recipe: 'isomax-paper', epochs: 30, out: 'runs/a' });
  * console.log(run.epochs.at(-1)?.validation?.accuracy);
  */
-export async function fit(options: FitOptions): Promise<FitResult> {
-  const { model, criterion, train, validation, seed = 0, augment = [], signal, onProgress, onEpoch } = options;
-  const { precision = 'float32' } = options;
+export async function fit<Outputs = Tensor, Inputs extends unknown[] = Tensor[]>(
+  options: FitOptions<Outputs, Inputs>,
+): Promise<FitResult> {
+  const { model, criterion, train, validation, seed = 0, augment = [], signal, onProgress, onEpoch, onStep } = options;
+  const { precision = 'float32', metrics = {}, accumulate = 1, clipGradNorm, clipGradValue, collate } = options;
+  const { earlyStopping, keepBest } = options;
   if (!train || train.size === 0) throw expected('a data set with at least one image', 'train', train);
+  checkMetrics(metrics);
+  wholeNumber(accumulate, 'accumulate');
+  const stepInterval = wholeNumber(options.stepInterval ?? 100, 'stepInterval');
+  if (clipGradNorm !== undefined) positive(clipGradNorm, 'clipGradNorm');
+  if (clipGradValue !== undefined) positive(clipGradValue, 'clipGradValue');
+  checkGoal('earlyStopping', earlyStopping, Object.keys(metrics));
+  checkGoal('keepBest', keepBest, Object.keys(metrics));
   if (!precisions.includes(precision)) throw expected(`one of ${precisions.join(', ')}`, 'precision', precision);
   const recipe = resolveRecipe(options.recipe ?? 'quickstart', {
     epochs: options.epochs,
@@ -120,44 +164,51 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     lr: options.lr,
   });
   const { epochs, batchSize } = recipe;
-  const normalize = options.normalize ?? train.statistics;
-  const steps = Math.ceil(train.size / batchSize);
+  const normalize = options.normalize ?? ('get' in train ? undefined : train.statistics);
+  const feed = feedOf(train, {
+    batchSize,
+    accumulate,
+    collate,
+    shuffle: true,
+    seed,
+    augment,
+    ...(normalize && { normalize }),
+  });
+  const held =
+    validation && feedOf(validation, { batchSize: Math.max(batchSize, 256), collate, ...(normalize && { normalize }) });
+  const steps = feed.length;
 
   const config = settingsOf(options, recipe, normalize);
   using run = openRun(options, config);
   torch.manualSeed(seed);
   const optimizer = options.optimizer ?? optimizerOf(recipe, model);
   const schedule = options.optimizer ? options.schedule : scheduleOf(recipe, optimizer, steps);
-  using meter = new Meter(train.device);
-  using sums = new Meter(train.device);
-  const loader = train.batches(batchSize, { shuffle: true, seed, augment, ...(normalize && { normalize }) });
-  const validationLoader = validation?.batches(Math.max(batchSize, 256), normalize && { normalize });
+  using meter = new Meter(train.device, metrics);
+  using sums = new Meter(train.device, metrics);
   using scaler = new GradScaler({ enabled: precision === 'float16', device: train.device });
-  const forward = (inputs: Tensor, labels: Tensor) => {
-    const logits = model.forward(inputs);
-    return { logits, loss: criterion.forward(logits, labels) };
+  using averaging = options.averaged && new Averaging(model, options.averaged, epochs);
+  const forward = (inputs: readonly Tensor[], targets: Tensor) => {
+    const outputs = model.forward(...(inputs as unknown[] as Inputs));
+    return { outputs, loss: criterion.forward(outputs, targets) };
   };
   const kind = train.device.split(':')[0] as AutocastDevice;
   const compute: typeof forward =
-    precision === 'float32' ? forward : (inputs, labels) => autocast(kind, precision, () => forward(inputs, labels));
+    precision === 'float32' ? forward : (inputs, targets) => autocast(kind, precision, () => forward(inputs, targets));
   using trainStep = new Steps((picks) => {
-    const batch = loader.gather(picks);
-    const mix = batch.inputs.shape[0]! > 1 && criterion.preprocess;
-    const { images, labels, kept } = mix
-      ? mix.call(criterion, batch.inputs, batch.labels)
-      : { ...batch, kept: batch.labels };
-    const { logits, loss } = compute(images, labels);
     optimizer.zeroGrad();
-    scaler.scale(loss).backward();
+    for (const batch of feed.batches(picks)) tidy(() => learn(batch));
+    if (clipGradNorm !== undefined || clipGradValue !== undefined) clip();
     scaler.step(optimizer);
     scaler.update();
-    meter.add(loss, logits, kept);
+    averaging?.stepped();
   }, options.capture);
   using validationStep = new Steps((picks) => {
     torch.noGrad(() => {
-      const { inputs, labels } = validationLoader!.gather(picks);
-      const { logits, loss } = compute(inputs, labels);
-      sums.add(loss, logits, labels);
+      for (const { inputs, labels } of held!.batches(picks)) {
+        const weighed = () => compute(inputs, labels);
+        const { outputs, loss } = averaging ? averaging.during(weighed) : weighed();
+        sums.add(loss, outputs, labels, inputs[0]!.shape[0]!);
+      }
     });
   }, options.capture);
   const interval = options.progressInterval ?? 250;
@@ -168,6 +219,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     schedule,
     scaler,
     meter,
+    averaging,
     pace,
     device: train.device,
     configHash: hashOf(config),
@@ -175,10 +227,11 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   if (run && options.resume && run.hasCheckpoint('state')) await state.load(run.checkpoint('state'));
   const records = run ? run.keepEpochs(state.epoch) : [];
 
-  while (state.epoch < epochs) {
+  while (state.epoch < epochs && !hasStalled(records, earlyStopping)) {
     await trainEpoch();
     const trained = await meter.read(` of epoch ${state.epoch + 1}`);
-    const validated = validationLoader && !signal?.aborted ? await validate() : undefined;
+    if (!signal?.aborted) averaging?.epochEnded(state.epoch + 1);
+    const validated = held && !signal?.aborted ? await validate() : undefined;
     if (signal?.aborted) {
       if (run) await state.save(run.checkpoint('state'));
       model.eval();
@@ -188,7 +241,8 @@ export async function fit(options: FitOptions): Promise<FitResult> {
       epoch: state.epoch + 1,
       loss: trained.loss,
       accuracy: trained.accuracy,
-      ...(validated && { validation: { loss: validated.loss, accuracy: validated.accuracy } }),
+      ...(trained.metrics && { metrics: trained.metrics }),
+      ...(validated && { validation: measuresOf(validated) }),
       learningRate: optimizer.paramGroups[0]!.lr,
       seconds: pace.seconds,
       imagesPerSecond: train.size / pace.seconds,
@@ -197,25 +251,51 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     state.nextEpoch();
     records.push(record);
     if (run) await saveEpoch(run, record);
-    onEpoch?.(record);
+    await onEpoch?.(record);
   }
+  averaging?.finish();
   model.eval();
   return { epochs: records, stopped: false };
+
+  /** One batch of a step: its gradients are added to those that are there. */
+  function learn({ inputs, labels, share, isLast }: StepBatch): void {
+    const images = inputs[0]!.shape[0]!;
+    const mixed =
+      images > 1 && inputs.length === 1 && criterion.preprocess ? criterion.preprocess(inputs[0]!, labels) : undefined;
+    const { outputs, loss } = compute(mixed ? [mixed.images] : inputs, mixed?.labels ?? labels);
+    scaler.scale(share === 1 ? loss : loss.mul(share)).backward();
+    meter.add(loss, outputs, mixed?.kept ?? labels, images, isLast);
+  }
+
+  function clip(): void {
+    const parameters = optimizer.paramGroups.flatMap(({ params }) => params);
+    scaler.unscale_(optimizer);
+    if (clipGradValue !== undefined) utils.clipGradValue_(parameters, clipGradValue);
+    if (clipGradNorm !== undefined) tidy(() => void utils.clipGradNorm_(parameters, clipGradNorm));
+  }
 
   /** The steps of this epoch that are still to do, up to its end or the signal. */
   async function trainEpoch(): Promise<void> {
     model.train();
-    pace.begin(state.step * batchSize);
-    const picks = loader.picks({ epoch: state.epoch, from: state.step });
+    pace.begin(state.step * batchSize * accumulate);
+    const picks = feed.picks({ epoch: state.epoch, from: state.step });
     while (state.step < steps && !signal?.aborted) {
-      const most = schedule?.isPerStep ? 1 : Math.min(pace.stepsIn(interval / 1000), steps - state.step);
+      const untilHook = onStep ? stepInterval - (state.step % stepInterval) : steps;
+      const most = schedule?.isPerStep ? 1 : Math.min(pace.stepsIn(interval / 1000), steps - state.step, untilHook);
       const count = await trainStep.take(picks, most, signal);
       if (schedule?.isPerStep && count > 0) schedule.step();
       state.step += count;
       pace.stepped(count);
       await pace.report('train', state.epoch, state.step, steps, meter);
+      if (onStep && count > 0 && state.step % stepInterval === 0) await tellStep(onStep);
     }
     picks.return();
+  }
+
+  async function tellStep(tell: NonNullable<typeof onStep>): Promise<void> {
+    const reading = measuresOf(await meter.read(` of epoch ${state.epoch + 1}`));
+    const learningRate = optimizer.paramGroups[0]!.lr;
+    await tell({ epoch: state.epoch + 1, step: state.step, ...reading, learningRate });
   }
 
   /** Loss and accuracy on held-out images; meaningless when the signal came. */
@@ -224,10 +304,10 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     if (criterion instanceof Module) criterion.eval();
     sums.reset();
     pace.begin(0);
-    const picks = validationLoader!.picks({ epoch: 0 });
-    for (let step = 0; step < validationLoader!.length && !signal?.aborted; ) {
-      step += await validationStep.take(picks, Math.min(4, validationLoader!.length - step), signal);
-      await pace.report('validate', state.epoch, step, validationLoader!.length, sums);
+    const picks = held!.picks({ epoch: 0 });
+    for (let step = 0; step < held!.length && !signal?.aborted; ) {
+      step += await validationStep.take(picks, Math.min(4, held!.length - step), signal);
+      await pace.report('validate', state.epoch, step, held!.length, sums);
     }
     picks.return();
     pace.validated();
@@ -239,17 +319,19 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   async function saveEpoch(run: RunDirectory, record: EpochRecord): Promise<void> {
     run.appendEpoch(record);
     await saveWeights(run.checkpoint('last'));
-    if (record.validation && record.validation.accuracy > state.best) {
-      state.best = record.validation.accuracy;
-      await saveWeights(run.checkpoint('best'));
-    }
+    const usual =
+      record.validation && ({ metric: Number.isNaN(record.validation.accuracy) ? 'loss' : 'accuracy' } as Goal);
+    const goal = keepBest ?? usual;
+    if (goal && isBest(records, goal)) await saveWeights(run.checkpoint('best'));
     await state.save(run.checkpoint('state'));
   }
 
-  /** A plain state dict, as `torch.save(model.state_dict(), path)` writes it. */
+  /** A plain state dict, as `torch.save(model.state_dict(), path)` writes it; of the averages, where there are any. */
   async function saveWeights(path: string): Promise<void> {
-    const weights = model.stateDict();
+    const weights = averaging ? averaging.during(() => model.stateDict()) : model.stateDict();
     await saveTorch(path, weights);
     for (const tensor of weights.values()) tensor.dispose();
   }
 }
+
+const measuresOf = ({ images: _, ...measures }: Reading) => measures;

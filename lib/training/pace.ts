@@ -14,7 +14,7 @@ export interface Progress {
   readonly steps: number;
   /** Of this pass so far. */
   readonly loss: number;
-  /** A fraction. */
+  /** A fraction; NaN where the targets are no classes. */
   readonly accuracy: number;
   readonly imagesPerSecond: number;
   /** Until the last epoch is done. */
@@ -73,7 +73,13 @@ export class Pace {
   }
 
   /** Reports, if it is time to. `step` of `steps` in this phase; `epoch` is counted from 0. */
-  async report(phase: Progress['phase'], epoch: number, step: number, steps: number, meter: Meter): Promise<void> {
+  async report(
+    phase: Progress['phase'],
+    epoch: number,
+    step: number,
+    steps: number,
+    meter: Pick<Meter, 'read'>,
+  ): Promise<void> {
     const { onProgress, interval, epochs } = this.#options;
     const now = performance.now();
     if (!onProgress || now - this.#lastReport < interval) return;

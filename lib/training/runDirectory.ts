@@ -22,8 +22,11 @@ export interface EpochRecord {
   readonly epoch: number;
   /** Mean training loss over the epoch's images, each taken when its step came. */
   readonly loss: number;
+  /** NaN (null in the file) where the targets are no classes. */
   readonly accuracy: number;
-  readonly validation?: { readonly loss: number; readonly accuracy: number };
+  /** Means of the run's own metrics. */
+  readonly metrics?: Readonly<Record<string, number>>;
+  readonly validation?: Pick<EpochRecord, 'loss' | 'accuracy' | 'metrics'>;
   readonly learningRate: number;
   /** Of training alone, without validation and saving. */
   readonly seconds: number;
@@ -143,7 +146,8 @@ export class RunDirectory {
     if (!existsSync(path)) return [];
     const lines = readFileSync(path, 'utf8').split('\n');
     lines.pop(); // what follows the last newline: nothing, or half a line
-    return lines.map((line, index) => parseJson(line, `${path}, line ${index + 1}`) as unknown as EpochRecord);
+    const revive = (_: string, value: unknown) => value ?? Number.NaN; // JSON writes NaN as null
+    return lines.map((line, index) => parseJson(line, `${path}, line ${index + 1}`, revive) as unknown as EpochRecord);
   }
 
   appendEpoch(record: EpochRecord): void {
@@ -195,10 +199,10 @@ export function readJson(path: string): JsonObject {
   return parseJson(text, path);
 }
 
-function parseJson(text: string, where: string): JsonObject {
+function parseJson(text: string, where: string, revive?: (key: string, value: unknown) => unknown): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, revive);
   } catch (error) {
     throw new IsotorchError('ERR_FORMAT', `${where} is not JSON: ${(error as Error).message}`, { cause: error });
   }

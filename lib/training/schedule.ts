@@ -4,7 +4,10 @@ import type { Module } from '../nn/index.js';
 import { byName, cosine, multiStep, type Optimizer, type Schedule, scheduleByName } from '../optim/index.js';
 import { type Recipe, scheduleSettings } from './recipes.js';
 
-export function optimizerOf({ optimizer: { name, ...settings } }: Recipe, model: Module): Optimizer {
+export function optimizerOf(
+  { optimizer: { name, ...settings } }: Recipe,
+  model: Pick<Module, 'parameters'>,
+): Optimizer {
   return byName(name, model.parameters(), settings);
 }
 

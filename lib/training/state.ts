@@ -1,4 +1,4 @@
-// Everything that a training run needs to go on as if it had never stopped: weights, optimizer, schedule, where it stood,
+// Everything that a training run needs to go on as if it had never stopped: weights, optimizer, schedule, averages, where it stood,
 // sums of the epoch in hand, the loss scaling, and the state of the random numbers of CPU and device. The loader's place follows
 // from epoch, step and seed. One file, written atomically, in PyTorch's format: Python reads it with torch.load(path,
 // weights_only=True) and finds the weights under 'model'.
@@ -10,15 +10,17 @@ import { IsotorchError } from '../errors.js';
 import type { Module } from '../nn/index.js';
 import type { Optimizer, OptimizerStateSource, Schedule } from '../optim/index.js';
 import { type Device, Tensor, tidy, torch } from '../tensor/index.js';
+import type { Averaging } from './averaging.js';
 import type { Meter } from './meter.js';
 import type { Pace } from './pace.js';
 
 export interface TrainingParts {
-  readonly model: Module;
+  readonly model: Pick<Module, 'stateDict' | 'loadStateDict'>;
   readonly optimizer: Optimizer;
   readonly schedule: Schedule | undefined;
   readonly scaler: GradScaler;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'state' | 'loadState' | 'reset'>;
+  readonly averaging: Pick<Averaging<unknown, never[]>, 'stateDict' | 'loadStateDict'> | undefined;
   readonly pace: Pace;
   /** The model's. */
   readonly device: Device;
@@ -34,8 +36,6 @@ export class TrainingState {
   epoch = 0;
   /** Steps done in it. */
   step = 0;
-  /** The best accuracy on the validation set so far. */
-  best = Number.NEGATIVE_INFINITY;
   readonly #parts: TrainingParts;
 
   constructor(parts: TrainingParts) {
@@ -50,7 +50,7 @@ export class TrainingState {
   }
 
   async save(path: string): Promise<void> {
-    const { model, optimizer, schedule, scaler, meter, pace, device, configHash } = this.#parts;
+    const { model, optimizer, schedule, scaler, meter, averaging, pace, device, configHash } = this.#parts;
     const content = {
       format: FORMAT,
       version: VERSION,
@@ -58,7 +58,6 @@ export class TrainingState {
       epoch: this.epoch,
       step: this.step,
       seconds: pace.seconds,
-      best: this.best,
       sums: meter.state(),
       rng: torch.getRngState(),
       device_rng: device === 'cpu' ? null : torch.getRngState(device),
@@ -66,6 +65,7 @@ export class TrainingState {
       optimizer: optimizer.stateDict(),
       schedule: schedule?.stateDict() ?? null,
       scaler: scaler.stateDict(),
+      averaged: averaging?.stateDict() ?? null,
     };
     try {
       await saveTorch(path, content);
@@ -80,7 +80,7 @@ export class TrainingState {
    *   another model or optimizer
    */
   async load(path: string): Promise<void> {
-    const { model, optimizer, schedule, scaler, meter, pace, device, configHash } = this.#parts;
+    const { model, optimizer, schedule, scaler, meter, averaging, pace, device, configHash } = this.#parts;
     const file = await loadTorch<Map<string, unknown>>(path, { device });
     try {
       if (!types.isMap(file) || file.get('format') !== FORMAT || file.get('version') !== VERSION)
@@ -95,6 +95,7 @@ export class TrainingState {
       optimizer.loadStateDict(file.get('optimizer') as OptimizerStateSource);
       schedule?.loadStateDict(file.get('schedule') as Map<string, unknown>);
       scaler.loadStateDict(file.get('scaler') as Map<string, unknown>);
+      averaging?.loadStateDict(file.get('averaged') as Map<string, Tensor>);
       meter.loadState(file.get('sums') as Tensor);
       tidy(() => {
         torch.setRngState((file.get('rng') as Tensor).to('cpu'));
@@ -103,7 +104,6 @@ export class TrainingState {
       });
       this.epoch = file.get('epoch') as number;
       this.step = file.get('step') as number;
-      this.best = file.get('best') as number;
       pace.seconds = file.get('seconds') as number;
     } finally {
       disposeAll(file);

@@ -2,13 +2,14 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { IsotorchError } from '../errors.js';
-import { type CapturedStep, capture, type Tensor, tidy } from '../tensor/index.js';
+import { type CapturedStep, capture, tidy } from '../tensor/index.js';
+import type { Picks } from './feed.js';
 
 export class Steps {
-  readonly #body: (picks: Tensor) => void;
-  readonly #captured: CapturedStep<[Tensor], void> | undefined;
+  readonly #body: (picks: Picks) => void;
+  readonly #captured: CapturedStep<[Picks], void> | undefined;
 
-  constructor(body: (picks: Tensor) => void, captured = true) {
+  constructor(body: (picks: Picks) => void, captured = true) {
     this.#body = body;
     this.#captured = captured ? capture(body, { name: 'the training step' }) : undefined;
   }
@@ -17,7 +18,7 @@ export class Steps {
    * Runs `count` steps with what `picks` gives, which stays open; fewer when `signal` comes between two of them.
    * @returns how many it ran
    */
-  async take(picks: Iterable<Tensor>, count: number, signal: AbortSignal | undefined): Promise<number> {
+  async take(picks: Iterable<Picks>, count: number, signal: AbortSignal | undefined): Promise<number> {
     let done = 0;
     if (this.#captured) {
       try {
