@@ -223,11 +223,12 @@ export interface NativeModule {
   /** Resolves with [1, …handles of the results]. */
   replay(record: number, inputs: Float64Array): Promise<Float64Array>;
   beginRun(): number;
-  /** Bytes of inputs that are held for this step and by nothing else. */
+  /** Bytes of inputs that are held for this step and by nothing else; −1, and it is not added, where the run is under way. */
   addStep(run: number, record: number, inputs: Float64Array): number;
   /** Resolves with [steps done, …handles of the results, stacked]. */
   sendRun(run: number): Promise<Float64Array>;
-  endRun(run: number, cancel: boolean): void;
+  /** The promise of one that is under way. */
+  endRun(run: number, cancel: boolean): Promise<Float64Array> | undefined;
   describeRecord(record: number): NativeRecord;
 
   /** Records what follows apart from a recording around it. */
@@ -273,7 +274,18 @@ export interface NativeModule {
 
   /** Both resolve with [bytes moved, CRC-32]. */
   readStorage(tensor: Handle, fd: number, start: number, length: number, offset: number): Promise<Float64Array>;
-  writeStorage(tensor: Handle, fd: number, start: number, length: number): Promise<Float64Array>;
+
+  /** Values as they are now; bytes of the storage as they are now. */
+  beginSnapshot(tensor: Handle): number;
+  beginStorageSnapshot(tensor: Handle, start: number, length: number): number;
+  snapshotSize(snapshot: number): number;
+  /** Whether its bytes lie on the CPU as they are to be written. */
+  snapshotIsPlain(snapshot: number): boolean;
+  snapshotBytes(snapshot: number, start: number, length: number): Promise<Uint8Array>;
+  snapshotBytesSync(snapshot: number, start: number, length: number): Uint8Array;
+  /** Resolves with [bytes moved, checksum]. */
+  writeSnapshot(snapshot: number, fd: number): Promise<Float64Array>;
+  endSnapshot(snapshot: number): boolean;
 
   loadScript(path: string, device: string | null): Promise<number>;
   describeScript(script: number): NativeScript;

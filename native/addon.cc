@@ -8,10 +8,10 @@
 #include <mutex>
 
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/memory.h"
 #include "capture/recorder.h"
 #include "feed.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -59,8 +59,7 @@ Napi::Value SetErrorClass(const Napi::CallbackInfo& info, Environment& environme
 // close(): ends what this environment has under way, and takes no more. Node does not run an environment's cleanup
 // hooks when JavaScript calls process.exit(), and a compute thread must not meet LibTorch's static destructors.
 Napi::Value Close(const Napi::CallbackInfo& info, Environment& environment) {
-  environment.feeds.clear();
-  environment.mailbox->Close();
+  environment.Close();
   return info.Env().Undefined();
 }
 
@@ -69,16 +68,11 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   CheckInputsOfPackages();
   StepMemory::Install();
   WarmUpVectorMath();
-  auto* environment = new Environment;
+  auto* environment = new Environment(env);
   env.SetInstanceData(environment);
   environment->mailbox = std::make_shared<Mailbox>(env);
   // After the mailbox's own hook, so before it when the environment closes: hooks run in reverse order.
-  env.AddCleanupHook(
-      [](Environment* closing) {
-        closing->feeds.clear();  // their threads end, and settle what they owe
-        closing->mailbox->Close();
-      },
-      environment);
+  env.AddCleanupHook([](Environment* closing) { closing->Close(); }, environment);
   Export<Close>(env, exports, "close");
   Export<SetErrorClass>(env, exports, "setErrorClass");
   ExportTensors(env, exports);
@@ -87,7 +81,9 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
   ExportAutograd(env, exports);
   ExportCapture(env, exports);
   ExportFunctions(env, exports);
+  ExportRuns(env, exports);
   ExportPrinting(env, exports);
+  ExportSnapshots(env, exports);
   ExportStorage(env, exports);
   ExportDevices(env, exports);
   ExportFeeds(env, exports);
@@ -99,8 +95,21 @@ napi_value Init(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-Environment::Environment() : flights(std::make_unique<Flights>()) {}
+Environment::Environment(napi_env env) : flights(std::make_unique<Flights>([env] { return IsEnding(env); })) {}
 Environment::~Environment() = default;
+
+void Environment::Close() {
+  mailbox->Abandon();
+  flights->Abandon();  // nobody waits for what will not come
+  feeds.clear();       // their threads end, and settle what they owe
+  mailbox->Close();
+}
+
+bool IsEnding(napi_env env) {
+  Napi::HandleScope scope(env);
+  bool has;
+  return napi_has_named_property(env, Napi::Env(env).Global(), "isotorch", &has) != napi_ok;
+}
 
 double NumberArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsNumber()) throw Misuse("ERR_ARGUMENT", std::string("Expected a number for ") + name);

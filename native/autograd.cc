@@ -4,8 +4,8 @@
 
 #include "autocast.h"
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 #include "plain.h"
 
 namespace isotorch {
@@ -17,6 +17,13 @@ std::vector<Handle> HandlesOf(const Napi::CallbackInfo& info, size_t index) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+// Custom functions on the way of gradients may write to what they reach.
+void SettleFunctions(Environment& environment) {
+  if (!environment.flights->Any()) return;
+  for (const auto& [number, record] : environment.records)
+    if (record->inlined) environment.flights->Settle(record->touched);
+}
+
 // backward(tensors, gradients, retainGraph, createGraph, inputs): handles in Float64Arrays, 0 for "no gradient".
 Napi::Value Backward(const Napi::CallbackInfo& info, Environment& environment) {
   auto tensors = TensorsArgument(info, 0, environment);
@@ -24,7 +31,8 @@ Napi::Value Backward(const Napi::CallbackInfo& info, Environment& environment) {
   bool retain = BooleanArgument(info, 2, "retainGraph");
   bool create = BooleanArgument(info, 3, "createGraph");
   auto inputs = TensorsArgument(info, 4, environment);
-  environment.flights->SettleAll();  // where gradients go is not known beforehand
+  environment.flights->SettleGradients(tensors);
+  SettleFunctions(environment);
   torch::autograd::backward(tensors, gradients, retain, create, inputs);
   if (Recorder* recorder = environment.Recording())
     recorder->Backward(HandlesOf(info, 0), HandlesOf(info, 1), HandlesOf(info, 4), retain, create);
@@ -39,7 +47,8 @@ Napi::Value Grad(const Napi::CallbackInfo& info, Environment& environment) {
   bool retain = BooleanArgument(info, 3, "retainGraph");
   bool create = BooleanArgument(info, 4, "createGraph");
   bool unused = BooleanArgument(info, 5, "allowUnused");
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
+  SettleFunctions(environment);
   auto results = torch::autograd::grad(outputs, inputs, gradients, retain, create, unused);
   auto array = Napi::Array::New(info.Env(), results.size());
   std::vector<Handle> handles;
@@ -83,7 +92,7 @@ Napi::Value SetGrad(const Napi::CallbackInfo& info, Environment& environment) {
     }
     if (gradient.is_same(tensor)) throw Misuse("ERR_AUTOGRAD", "A tensor can't be its own gradient");
   }
-  environment.flights->Settle(tensor, true);
+  environment.flights->SettleForm(tensor);
   tensor.mutable_grad() = gradient;
   if (Recorder* recorder = environment.Recording())
     recorder->SetGrad(NumberArgument(info, 0, "tensor"), info[1].IsNull() ? 0 : NumberArgument(info, 1, "gradient"));
@@ -93,7 +102,7 @@ Napi::Value SetGrad(const Napi::CallbackInfo& info, Environment& environment) {
 Napi::Value SetRequiresGrad(const Napi::CallbackInfo& info, Environment& environment) {
   at::Tensor tensor = TensorArgument(info, 0, environment);
   bool value = BooleanArgument(info, 1, "requiresGrad");
-  environment.flights->Settle(tensor, true);
+  environment.flights->SettleForm(tensor);
   tensor.requires_grad_(value);
   if (Recorder* recorder = environment.Recording()) recorder->RequiresGrad(NumberArgument(info, 0, "tensor"), value);
   return info.Env().Undefined();

@@ -8,8 +8,8 @@
 #include <torch/version.h>
 
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 #include "plain.h"
 
 namespace isotorch {
@@ -144,7 +144,9 @@ Napi::Value GeneratorState(const Napi::CallbackInfo& info, Environment& environm
 Napi::Value SetGeneratorState(const Napi::CallbackInfo& info, Environment& environment) {
   OutsideOfSteps(environment, "a generator's state");
   at::Generator generator = AnyGenerator(info, environment);
-  at::Tensor state = Plain(TensorArgument(info, 1, environment));
+  at::Tensor state = TensorArgument(info, 1, environment);
+  environment.flights->Settle(state, false);
+  state = Plain(state);
   if (state.scalar_type() != at::kByte || state.dim() != 1 || !state.is_contiguous() || !state.is_cpu()) {
     throw Misuse("ERR_ARGUMENT", "Expected a generator's state: a uint8 vector on the CPU");
   }

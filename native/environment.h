@@ -25,10 +25,13 @@ struct Record;
 struct Run;
 struct Script;
 struct Package;
+class Snapshot;
 
 struct Environment {
-  Environment();
+  explicit Environment(napi_env env);
   ~Environment();
+  // Ends what is under way, and takes no more.
+  void Close();
 
   Handles handles;
   int64_t told_bytes = 0;  // what V8 knows of their memory
@@ -54,8 +57,9 @@ struct Environment {
   std::unordered_map<uint32_t, std::shared_ptr<Feed>> feeds;
   std::unordered_map<uint32_t, std::shared_ptr<Script>> scripts;    // TorchScript
   std::unordered_map<uint32_t, std::shared_ptr<Package>> packages;  // AOTInductor's
-  uint32_t next_record = 1, next_run = 1, next_feed = 1, next_script = 1;
-  std::unique_ptr<Flights> flights;  // captured steps under way
+  std::unordered_map<uint32_t, std::shared_ptr<Snapshot>> snapshots;
+  uint32_t next_record = 1, next_run = 1, next_feed = 1, next_script = 1, next_snapshot = 1;
+  std::unique_ptr<Flights> flights;  // what touches memory while JavaScript goes on
 
   Napi::FunctionReference error_class;
   Napi::FunctionReference hook_runner;  // calls gradient hooks by number
@@ -68,6 +72,9 @@ struct Environment {
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };
+
+// Whether it takes no JavaScript any more: its worker is being terminated, or the process ends.
+bool IsEnding(napi_env env);
 
 using Body = Napi::Value (*)(const Napi::CallbackInfo&, Environment&);
 
@@ -97,6 +104,16 @@ const at::Tensor& TensorArgument(const Napi::CallbackInfo& info, size_t index, c
 // A Float64Array of handles; 0 stands for an undefined tensor where `optional`.
 std::vector<at::Tensor> TensorsArgument(const Napi::CallbackInfo& info, size_t index, const Environment& environment,
                                         bool optional = false);
+
+// What an environment has under a number.
+template <typename T>
+const std::shared_ptr<T>& Numbered(const Napi::CallbackInfo& info, size_t index,
+                                   const std::unordered_map<uint32_t, std::shared_ptr<T>>& table, const char* what) {
+  int64_t number = IntegerArgument(info, index, what);
+  auto found = number < 0 || number > UINT32_MAX ? table.end() : table.find(static_cast<uint32_t>(number));
+  if (found == table.end()) throw Misuse("ERR_ARGUMENT", std::string("Expected a live ") + what);
+  return found->second;
+}
 
 // A tensor on its way to JavaScript: a handle, or null if undefined.
 Napi::Value ToJs(Napi::Env env, Environment& environment, at::Tensor tensor);

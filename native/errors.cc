@@ -102,7 +102,10 @@ void ThrowCurrent(Napi::Env env, const ErrorContext& context) {
   } catch (...) {
   }
   Failure failure = DescribeCurrent();
-  napi_throw(env, MakeError(env, failure.code.c_str(), failure.message, context, failure.backtrace));
+  try {
+    napi_throw(env, MakeError(env, failure.code.c_str(), failure.message, context, failure.backtrace));
+  } catch (const Napi::Error&) {  // a worker that is being terminated takes no errors any more
+  }
 }
 
 Napi::Value MakeError(Napi::Env env, const Failure& failure) {

@@ -2,12 +2,17 @@
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "capture/memory.h"
 #include "environment.h"
@@ -18,7 +23,24 @@ namespace {
 
 constexpr std::chrono::milliseconds kTeamStays{1}, kMemoryStays{2000};
 
-class Executor {
+// How long an environment that closes waits for its job under way. Captured steps and scripts end between two
+// operators; one operator may take longer, or, in a script's hands, for ever.
+constexpr std::chrono::milliseconds kPatience{1000};
+
+// A thread that runs on must not meet LibTorch's static destructors.
+void SkipDestructorsAtExit() {
+#ifdef __GLIBC__
+  static const int registered = on_exit(
+      [](int status, void*) {
+        std::fflush(nullptr);
+        _exit(status);
+      },
+      nullptr);
+  (void)registered;
+#endif
+}
+
+class Executor : public std::enable_shared_from_this<Executor> {
  public:
   struct Entry {
     void* owner;
@@ -36,7 +58,7 @@ class Executor {
     return executor;
   }
 
-  Executor() : thread_([this] { Loop(); }) {}
+  Executor() { Start(); }
 
   ~Executor() {
     {
@@ -55,13 +77,21 @@ class Executor {
     changed_.notify_all();
   }
 
-  // Drops what `owner` has waiting and returns when none of its jobs runs.
+  // Drops what `owner` has waiting and returns when none of its jobs runs. One that does not end is left behind with its
+  // thread, and another thread serves the others.
   void Abandon(void* owner) {
     std::unique_lock lock(mutex_);
     std::deque<Entry> kept, dropped;
     for (auto& entry : queue_) (entry.owner == owner ? dropped : kept).push_back(std::move(entry));
     queue_ = std::move(kept);
-    changed_.wait(lock, [&] { return running_ != owner; });
+    if (!changed_.wait_for(lock, kPatience, [&] { return running_ != owner; })) {
+      static auto* for_good = new std::vector<std::shared_ptr<Executor>>;  // the thread comes back here, perhaps
+      for_good->push_back(shared_from_this());
+      SkipDestructorsAtExit();
+      thread_.detach();
+      running_ = nullptr;
+      Start();
+    }
     lock.unlock();
     for (auto& entry : dropped) entry.drop();
   }
@@ -73,7 +103,12 @@ class Executor {
     lock.lock();
   }
 
-  void Loop() {
+  void Start() {
+    threads_++;
+    thread_ = std::thread([this, number = threads_] { Loop(number); });
+  }
+
+  void Loop(int number) {
     std::unique_lock lock(mutex_);
     auto due = [this] { return stopping_ || !queue_.empty(); };
     for (;;) {
@@ -93,6 +128,7 @@ class Executor {
       lock.unlock();
       entry.run();
       lock.lock();
+      if (number != threads_) return;  // left behind
       running_ = nullptr;
       changed_.notify_all();
     }
@@ -103,7 +139,8 @@ class Executor {
   std::deque<Entry> queue_;
   void* running_ = nullptr;
   bool stopping_ = false;
-  std::thread thread_;  // last: starts when the rest is there
+  int threads_ = 0;  // so far
+  std::thread thread_;
 };
 
 }  // namespace
@@ -115,7 +152,7 @@ struct Mailbox::State {
   Calls calls;
   std::shared_ptr<Executor> executor;  // from the first job on
   int pending = 0;                     // jobs sent and not settled
-  bool closed = false;
+  bool closed = false, released = false;
   std::shared_ptr<std::atomic<bool>> closing = std::make_shared<std::atomic<bool>>(false);
 };
 
@@ -156,7 +193,7 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
   State* state = state_.get();
   Job* raw = job.release();
   state->executor->Push({state,
-                         [state, raw] {
+                         [state = state_, raw] {
                            try {
                              // The number of threads is each thread's own setting, and results depend on it.
                              if (raw->parallel && at::get_num_threads() != raw->threads)
@@ -166,9 +203,9 @@ Napi::Promise Mailbox::Send(Napi::Env env, std::unique_ptr<Job> job) {
                              raw->failure = DescribeCurrent();
                            }
                            raw->work = nullptr;  // its tensors go here, on this thread
-                           // Refused only while the environment closes; then the job is leaked, since what it holds may
-                           // not be freed off the JavaScript thread.
-                           (void)state->calls.NonBlockingCall(raw);
+                           // While the environment closes the job is leaked, since what it holds may not be freed off the
+                           // JavaScript thread.
+                           if (!*state->closing) (void)state->calls.NonBlockingCall(raw);
                          },
                          [raw] { delete raw; }});
   return promise;
@@ -184,12 +221,16 @@ Napi::Promise Mailbox::Defer(Napi::Env env, std::unique_ptr<Job> job, std::funct
 
 std::shared_ptr<const std::atomic<bool>> Mailbox::Closing() const { return state_->closing; }
 
-void Mailbox::Close() {
-  if (state_->closed) return;
-  state_->closed = true;
+void Mailbox::Abandon() {
   *state_->closing = true;
+  state_->closed = true;
   if (state_->executor) state_->executor->Abandon(state_.get());
   state_->executor.reset();
+}
+
+void Mailbox::Close() {
+  Abandon();
+  if (std::exchange(state_->released, true)) return;
   state_->calls.Release();
 }
 

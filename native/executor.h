@@ -2,7 +2,7 @@
 // that calls it. Jobs run in order of arrival; each settles a promise in the environment that sent it.
 //
 // Lifetimes: an environment's Mailbox is closed by its cleanup hook, which drops its waiting jobs and waits for the
-// one under way. The thread ends with the last environment. A job holds its tensors itself, never handles.
+// one under way; one that does not end is left behind. The thread ends with the last environment. A job holds its tensors itself, never handles.
 #pragma once
 #include <napi.h>
 
@@ -37,6 +37,9 @@ class Mailbox {
   Napi::Promise Defer(Napi::Env env, std::unique_ptr<Job> job, std::function<void()>& done);
   // Becomes true when the environment closes: work that can stop early looks at it.
   std::shared_ptr<const std::atomic<bool>> Closing() const;
+  // Takes no more jobs, drops those that wait, and waits for the one under way, within a second.
+  void Abandon();
+  // The same, and nobody settles a promise any more: the threads that would have ended.
   void Close();
 
  private:

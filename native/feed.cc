@@ -68,48 +68,55 @@ void Feed::Loop() {
     failure_ = DescribeCurrent();
   }
   done_ = true;
+  for (const auto& source : options_.sources) source->Drop();  // no writer need copy them any more
   Deliver(lock);
 }
 
 std::vector<at::Tensor> Feed::Gather(int64_t number) {
   at::NoGradGuard no_grad;
-  int64_t start = number * options_.batch, total = options_.plan.size(1);
-  int64_t rows = std::min(options_.batch, total - start);
   Slot fresh;
   Slot& slot = ring_.empty() ? fresh : ring_[next_slot_++ % ring_.size()];
   if (slot.copied) slot.copied->synchronize();  // the device has read what stood here before
-  if (slot.buffers.empty()) {
-    auto buffer = [&](at::IntArrayRef shape, const at::Tensor& like) {
-      return at::empty(shape, at::TensorOptions().dtype(like.dtype()).pinned_memory(!ring_.empty()));
-    };
-    for (const at::Tensor& source : options_.sources) {
+  std::vector<at::Tensor> batch;
+  options_.plan->Look([&](const at::Tensor& plan) {
+    int64_t start = number * options_.batch;
+    batch = GatherFrom(slot, plan, start, std::min(options_.batch, plan.size(1) - start));
+  });
+  return ring_.empty() ? batch : ToDevice(slot, batch);
+}
+
+std::vector<at::Tensor> Feed::GatherFrom(Slot& slot, const at::Tensor& plan, int64_t start, int64_t rows) {
+  auto buffer = [&](size_t place, at::IntArrayRef shape, at::ScalarType dtype) {
+    if (slot.buffers.size() == place)
+      slot.buffers.push_back(at::empty(shape, at::TensorOptions().dtype(dtype).pinned_memory(!ring_.empty())));
+    return slot.buffers[place];
+  };
+  const int64_t* order = plan.const_data_ptr<int64_t>() + start;
+  std::vector<at::Tensor> batch;
+  for (const auto& snapshot : options_.sources) {
+    snapshot->Look([&](const at::Tensor& source) {
       std::vector<int64_t> shape = source.sizes().vec();
       shape[0] = options_.batch;
-      slot.buffers.push_back(buffer(shape, source));
-    }
-    slot.buffers.push_back(buffer({options_.plan.size(0), options_.batch}, options_.plan));
-  }
-  const int64_t* order = options_.plan.const_data_ptr<int64_t>() + start;
-  std::vector<at::Tensor> batch;
-  for (size_t i = 0; i < options_.sources.size(); i++) {
-    const at::Tensor& source = options_.sources[i];
-    size_t bytes = source.size(0) == 0 ? 0 : source.nbytes() / source.size(0);
-    auto* from = static_cast<const char*>(source.const_data_ptr());
-    auto* to = static_cast<char*>(slot.buffers[i].mutable_data_ptr());
-    for (int64_t row = 0; row < rows; row++) {
-      if (order[row] < 0 || order[row] >= source.size(0))
-        throw Misuse("ERR_INDEX", "Expected rows from 0 to " + std::to_string(source.size(0) - 1) + " but received " +
-                                      std::to_string(order[row]));
-      std::memcpy(to + row * bytes, from + order[row] * bytes, bytes);
-    }
-    batch.push_back(slot.buffers[i].narrow(0, 0, rows));
+      at::Tensor taken = buffer(batch.size(), shape, source.scalar_type());
+      size_t bytes = source.size(0) == 0 ? 0 : source.nbytes() / source.size(0);
+      auto* from = static_cast<const char*>(source.const_data_ptr());
+      auto* to = static_cast<char*>(taken.mutable_data_ptr());
+      for (int64_t row = 0; row < rows; row++) {
+        if (order[row] < 0 || order[row] >= source.size(0))
+          throw Misuse("ERR_INDEX", "Expected rows from 0 to " + std::to_string(source.size(0) - 1) + " but received " +
+                                        std::to_string(order[row]));
+        std::memcpy(to + row * bytes, from + order[row] * bytes, bytes);
+      }
+      batch.push_back(taken.narrow(0, 0, rows));
+    });
   }
   // The plan's columns, row by row without a gap, so that a batch's plan is contiguous whatever its size.
-  auto* to = slot.buffers.back().mutable_data_ptr<int64_t>();
-  for (int64_t row = 0; row < options_.plan.size(0); row++)
-    std::memcpy(to + row * rows, order + row * total, rows * sizeof(int64_t));
-  batch.push_back(slot.buffers.back().view({-1}).narrow(0, 0, options_.plan.size(0) * rows).view({-1, rows}));
-  return ring_.empty() ? batch : ToDevice(slot, batch);
+  at::Tensor columns = buffer(batch.size(), {plan.size(0), options_.batch}, at::kLong);
+  auto* to = columns.mutable_data_ptr<int64_t>();
+  for (int64_t row = 0; row < plan.size(0); row++)
+    std::memcpy(to + row * rows, order + row * plan.size(1), rows * sizeof(int64_t));
+  batch.push_back(columns.view({-1}).narrow(0, 0, plan.size(0) * rows).view({-1, rows}));
+  return batch;
 }
 
 std::vector<at::Tensor> Feed::ToDevice(Slot& slot, const std::vector<at::Tensor>& host) {

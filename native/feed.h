@@ -16,14 +16,17 @@
 #include <vector>
 
 #include "errors.h"
+#include "snapshot.h"
 
 namespace isotorch {
 
 class Feed {
  public:
   struct Options {
-    std::vector<at::Tensor> sources;  // contiguous on the host; a batch takes rows of each
-    at::Tensor plan;                  // int64 [1 + parameters, N] on the host: which rows, and what goes with them
+    // Contiguous on the host: a batch takes rows of each source, which the plan says with what goes with them. As they
+    // are when the feed begins.
+    std::vector<std::shared_ptr<Snapshot>> sources;
+    std::shared_ptr<Snapshot> plan;  // int64 [1 + parameters, N]
     int64_t batch = 1;
     int64_t from = 0;   // the first batch
     int64_t count = 0;  // one past the last
@@ -37,6 +40,7 @@ class Feed {
   ~Feed();
   // Calls `ready` once, from any thread, when the next batch is there. One at a time.
   void Next(Ready ready);
+  const Options& options() const { return options_; }
 
  private:
   // What one batch is gathered into, and whether the device has taken it.
@@ -46,6 +50,7 @@ class Feed {
   };
   void Loop();
   std::vector<at::Tensor> Gather(int64_t number);
+  std::vector<at::Tensor> GatherFrom(Slot& slot, const at::Tensor& plan, int64_t start, int64_t rows);
   std::vector<at::Tensor> ToDevice(Slot& slot, const std::vector<at::Tensor>& host);
   void Deliver(std::unique_lock<std::mutex>& lock);
 

@@ -1,6 +1,7 @@
 // Feeds at the boundary: begin one, ask for its next batch, end it.
 #include "bridge.h"
 #include "feed.h"
+#include "flights.h"
 #include "plain.h"
 
 namespace isotorch {
@@ -15,8 +16,8 @@ const std::shared_ptr<Feed>& FeedArgument(const Napi::CallbackInfo& info, Enviro
 // beginFeed(sources, plan, batch, from, count, ahead, device): its number.
 Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) {
   Feed::Options options;
-  options.sources = TensorsArgument(info, 0, environment);
-  options.plan = Plain(TensorArgument(info, 1, environment));
+  auto sources = TensorsArgument(info, 0, environment);
+  at::Tensor plan = Plain(TensorArgument(info, 1, environment));
   options.batch = IntegerArgument(info, 2, "batch");
   options.from = IntegerArgument(info, 3, "from");
   options.count = IntegerArgument(info, 4, "count");
@@ -30,16 +31,17 @@ Napi::Value BeginFeed(const Napi::CallbackInfo& info, Environment& environment) 
   auto on_host = [](const at::Tensor& tensor) {
     return Peculiarity(tensor).empty() && tensor.is_cpu() && tensor.is_contiguous();
   };
-  for (at::Tensor& source : options.sources) {
+  for (at::Tensor& source : sources) {
     source = Plain(source);
     if (!on_host(source) || source.dim() < 1) throw Misuse("ERR_ARGUMENT", "Expected contiguous tensors on the CPU");
   }
-  const at::Tensor& plan = options.plan;
   if (!on_host(plan) || plan.dim() != 2 || plan.scalar_type() != at::kLong || plan.size(0) < 1)
     throw Misuse("ERR_ARGUMENT", "Expected a plan: int64 [1 + parameters, N], contiguous on the CPU");
   int64_t most = options.batch < 1 ? 0 : (plan.size(1) + options.batch - 1) / options.batch;
   if (options.batch < 1 || options.ahead < 1 || options.from < 0 || options.count > most)
     throw Misuse("ERR_ARGUMENT", "Expected a batch size and ahead of at least 1, and batches that the plan has");
+  for (const at::Tensor& source : sources) options.sources.push_back(environment.flights->Hold(source));
+  options.plan = environment.flights->Hold(plan);
   uint32_t number = environment.next_feed++;
   environment.feeds.emplace(number, std::make_shared<Feed>(std::move(options)));
   return Napi::Number::New(info.Env(), number);
@@ -74,8 +76,13 @@ Napi::Value NextOfFeed(const Napi::CallbackInfo& info, Environment& environment)
 }
 
 Napi::Value EndFeed(const Napi::CallbackInfo& info, Environment& environment) {
-  return Napi::Boolean::New(info.Env(),
-                            environment.feeds.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "feed"))) > 0);
+  auto found = environment.feeds.find(static_cast<uint32_t>(IntegerArgument(info, 0, "feed")));
+  if (found == environment.feeds.end()) return Napi::Boolean::New(info.Env(), false);
+  const Feed::Options& options = found->second->options();
+  for (const auto& source : options.sources) environment.flights->Release(source);
+  environment.flights->Release(options.plan);
+  environment.feeds.erase(found);
+  return Napi::Boolean::New(info.Env(), true);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -25,10 +25,11 @@ void Keep(AutogradContext* context, c10::intrusive_ptr<torch::CustomClassHolder>
   context->saved_data[kSelf] = c10::IValue::make_capsule(std::move(self));
 }
 
+// Of its arguments LibTorch takes those of an ArrayRef for variables, but not those of a vector.
 struct FunctionNode : torch::autograd::Function<FunctionNode> {
   static variable_list forward(AutogradContext* context, c10::intrusive_ptr<RecordedFunction> function,
-                               const variable_list* first, variable_list inputs) {
-    variable_list results = first ? *first : function->forward->RunInline(std::move(inputs));
+                               const variable_list* first, at::TensorList inputs) {
+    variable_list results = first ? *first : function->forward->RunInline(inputs.vec());
     if (function->backward) {
       context->save_for_backward({results.begin() + static_cast<ptrdiff_t>(function->outputs), results.end()});
       Keep(context, function);
@@ -49,9 +50,9 @@ struct FunctionNode : torch::autograd::Function<FunctionNode> {
 
 // Passes tensors on; their gradients come together, by way of a hook.
 struct GateNode : torch::autograd::Function<GateNode> {
-  static variable_list forward(AutogradContext* context, c10::intrusive_ptr<GradientHook> hook, variable_list inputs) {
+  static variable_list forward(AutogradContext* context, c10::intrusive_ptr<GradientHook> hook, at::TensorList inputs) {
     Keep(context, hook);
-    return inputs;
+    return inputs.vec();
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -131,6 +132,7 @@ Napi::Value EndFunction(const Napi::CallbackInfo& info, Environment& environment
   if (record->writes_inputs)
     throw Misuse("ERR_AUTOGRAD",
                  "The function writes into one of its inputs, which autograd would not know of: compute a new tensor");
+  record->inlined = true;
   uint32_t number = environment.next_record++;
   environment.records.emplace(number, std::move(record));
   return Napi::Number::New(info.Env(), number);
@@ -155,7 +157,8 @@ Napi::Value ApplyFunction(const Napi::CallbackInfo& info, Environment& environme
     throw Misuse("ERR_ARGUMENT", "Expected the inputs of the function's record");
   std::vector<at::Tensor> first;
   if (!info[5].IsNull()) first = TensorsArgument(info, 5, environment);
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
+  environment.flights->Settle(function->forward->touched);
   auto results = AddAll(info.Env(), environment, function->Apply(std::move(inputs), info[5].IsNull() ? nullptr : &first));
   if (Recorder* recorder = environment.Recording())
     recorder->Function(function, HandlesOf(info, 4), {results.Data(), results.Data() + results.ElementLength()});
@@ -224,14 +227,14 @@ Napi::Value Gate(const Napi::CallbackInfo& info, Environment& environment) {
   auto tensors = TensorsArgument(info, 0, environment);
   if (environment.Recording())
     throw Misuse("ERR_CAPTURE", "Expected no full backward hook in a captured step: use hooks on tensors there");
-  return AddAll(info.Env(), environment, GateNode::apply(NewHook(info, 1, environment), std::move(tensors)));
+  return AddAll(info.Env(), environment, GateNode::apply(NewHook(info, 1, environment), at::TensorList(tensors)));
 }
 
 }  // namespace
 
 std::vector<at::Tensor> RecordedFunction::Apply(std::vector<at::Tensor> inputs,
                                                 const std::vector<at::Tensor>* first) {
-  return FunctionNode::apply(c10::intrusive_ptr<RecordedFunction>::reclaim_copy(this), first, std::move(inputs));
+  return FunctionNode::apply(c10::intrusive_ptr<RecordedFunction>::reclaim_copy(this), first, at::TensorList(inputs));
 }
 
 GradientHook::~GradientHook() {

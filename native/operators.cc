@@ -5,8 +5,8 @@
 #include <mutex>
 #include <set>
 
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 
 namespace isotorch {
 namespace {
@@ -172,7 +172,7 @@ napi_value Call(napi_env env, napi_callback_info info) {
     Recorder* recorder = environment.Recording();
     torch::jit::Stack recorded;
     if (recorder) {
-      recorder->CheckCall(*op);
+      recorder->CheckCall(*op, stack);
       recorded = stack;
     }
     op->handle.callBoxed(stack);
@@ -201,7 +201,7 @@ napi_value Call(napi_env env, napi_callback_info info) {
     return result;
   } catch (...) {
     ErrorContext context;
-    if (op) {
+    if (op && !IsEnding(env)) {
       context.operator_name = op->name;
       context.schema = op->schema;
       for (size_t i = 1; i < count; i++) {

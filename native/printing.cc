@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/function.h>
 
 #include "bridge.h"
-#include "capture/flights.h"
+#include "flights.h"
 #include "names.h"
 #include "plain.h"
 
@@ -167,7 +167,7 @@ Napi::Value Print(const Napi::CallbackInfo& info, Environment& environment) {
     if (tensor.has_storage())
       environment.flights->Settle(tensor, false);
     else
-      environment.flights->SettleAll();  // which memory it reaches is not known
+      environment.flights->SettleSteps();  // which memory it reaches is not known
   }
   return Printed(info.Env(), tensor, limits, recording);
 }

@@ -1,7 +1,7 @@
 // Numbers in and out: TypedArrays to tensors and back, synchronously or on the compute thread.
 #include "bridge.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
 #include "plain.h"
 
 namespace isotorch {
@@ -140,10 +140,15 @@ Napi::Value ToArray(const Napi::CallbackInfo& info, Environment& environment) {
   job->held = Napi::Persistent(buffer.As<Napi::Object>());
   job->parallel = !tensor.is_contiguous();
   void* memory = buffer.Data();
-  job->work = [tensor, memory] {
-    at::Tensor host = OnHost(tensor);
-    if (host.nbytes() > 0) memcpy(memory, host.const_data_ptr(), host.nbytes());
+  auto snapshot = environment.flights->Hold(tensor);
+  job->work = [snapshot, memory] {
+    snapshot->Look([memory](const at::Tensor& values) {
+      at::Tensor host = OnHost(values);
+      if (host.nbytes() > 0) memcpy(memory, host.const_data_ptr(), host.nbytes());
+    });
+    snapshot->Drop();
   };
+  job->settled = [snapshot](Napi::Env env) { Environment::Of(env).flights->Release(snapshot); };
   auto dtype = tensor.scalar_type();
   auto elements = tensor.numel();
   auto* raw = job.get();

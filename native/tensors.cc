@@ -1,8 +1,8 @@
 // Facts of a tensor and the life of its handle: shape, dtype, scopes, release, memory().
 #include "bridge.h"
-#include "names.h"
-#include "capture/flights.h"
 #include "capture/recorder.h"
+#include "flights.h"
+#include "names.h"
 #include "plain.h"
 
 namespace isotorch {

@@ -7,14 +7,20 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IsotorchError } from '../errors.js';
-import { type Tensor, writeStorage } from '../tensor/index.js';
+import type { Snapshot } from '../tensor/snapshot.js';
 import { fileError, type PathInput, pathOf } from './source.js';
 
 /** Takes bytes in order. They may be reused by the caller once the promise is fulfilled. */
 export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
-  /** Takes a range of a storage on the CPU without a copy, and gives its CRC-32; missing where that can't be. */
-  readonly writeFrom?: ((tensor: Tensor, start: number, length: number) => Promise<number>) | undefined;
+  /** Takes a snapshot's bytes, where they are direct, without a copy, and gives their CRC-32; missing where that can't be. */
+  readonly writeFrom?: ((bytes: Snapshot) => Promise<number>) | undefined;
+}
+
+/** Writes a snapshot's bytes, without a copy where that can be. */
+export async function writeBytes(sink: ByteSink, bytes: Snapshot): Promise<void> {
+  if (sink.writeFrom && bytes.isDirect) await sink.writeFrom(bytes);
+  else for await (const piece of bytes.pieces()) await sink.write(piece);
 }
 
 /**
@@ -97,9 +103,9 @@ class BufferedSink implements ByteSink {
 
   readonly writeFrom = this.transfer.bind(this);
 
-  private async transfer(tensor: Tensor, start: number, length: number): Promise<number> {
+  private async transfer(bytes: Snapshot): Promise<number> {
     await this.flush();
-    return (await writeStorage(tensor, this.file.fd, { start, length })).crc;
+    return (await bytes.writeTo(this.file.fd)).crc;
   }
 
   async flush(): Promise<void> {

@@ -2,8 +2,9 @@
 // pieces and once each, so that what shares memory goes on sharing it.
 
 import { expected, IsotorchError } from '../errors.js';
-import { Parameter, Tensor, tidy, torch } from '../tensor/index.js';
-import { hasStorageClass, isQuantized, isSavedDType, itemSize, memoryDType, type SavedDType } from './dtypes.js';
+import { Parameter, Tensor, tidy } from '../tensor/index.js';
+import { Snapshot } from '../tensor/snapshot.js';
+import { hasStorageClass, isQuantized, isSavedDType, itemSize, type SavedDType } from './dtypes.js';
 import { partOfMapping } from './mapped.js';
 import {
   type AnyTensorRef,
@@ -14,26 +15,17 @@ import {
   StorageRef,
   TensorRef,
 } from './pickle/values.js';
-import { directBytes, pieceBytes } from './tensors.js';
-
-/** Bytes of a tensor's storage on the CPU, from `start`. */
-export interface StorageRange {
-  tensor: Tensor;
-  start: number;
-}
 
 export interface SavedStorage {
   key: string;
   nbytes: number;
-  /** Its content, in pieces that are copied when they are asked for. */
-  pieces: AsyncIterable<Uint8Array>;
-  /** The same as it lies in memory, where it is large and on the CPU. */
-  direct?: StorageRange;
+  /** Its content as it was when the first of its tensors was described. */
+  bytes: Snapshot;
 }
 
 /** Tensors on their way into a file: describes each, and knows the storages behind them. */
 export class TensorTable implements Disposable {
-  private readonly sources = new Map<string, { ref: StorageRef; tensor: Tensor; start: number }>();
+  private readonly sources = new Map<string, { ref: StorageRef; bytes: Snapshot }>();
   /** Indices and values of sparse tensors, scales of quantised ones …, as tensors of their own. */
   private readonly parts: Tensor[] = [];
 
@@ -55,6 +47,7 @@ export class TensorTable implements Disposable {
 
   [Symbol.dispose](): void {
     for (const part of this.parts) part.dispose();
+    for (const { bytes } of this.sources.values()) bytes[Symbol.dispose]();
   }
 
   private dense(value: Tensor, dtype: SavedDType, requiresGrad: boolean, where: () => string): TensorRef {
@@ -145,17 +138,13 @@ export class TensorTable implements Disposable {
     }
     const key = known?.key ?? String(this.sources.size);
     const ref = new StorageRef(key, typed, 'cpu', typed === 'untyped' ? nbytes : Math.floor(nbytes / itemSize(typed)));
-    if (!known) this.sources.set(identity, { ref, tensor, start });
+    if (!known) this.sources.set(identity, { ref, bytes: Snapshot.ofStorage(tensor, start, ref.nbytes) });
     return { storage: ref, start };
   }
 
   /** Every storage once. */
   *storages(): Generator<SavedStorage> {
-    for (const { ref, tensor, start } of this.sources.values()) {
-      const { key, nbytes } = ref;
-      const direct = nbytes >= directBytes && tensor.device === 'cpu' ? { tensor, start } : undefined;
-      yield { key, nbytes, pieces: piecesOf(tensor, start, nbytes), ...(direct && { direct }) };
-    }
+    for (const { ref, bytes } of this.sources.values()) yield { key: ref.key, nbytes: ref.nbytes, bytes };
   }
 }
 
@@ -194,36 +183,4 @@ function bytesOf(tensor: Tensor, size: number): [start: number, end: number] {
   const stride = tensor.stride();
   const last = tensor.shape.reduce((sum, length, i) => sum + (length - 1) * (stride[i] as number), start);
   return [start * size, (tensor.numel() === 0 ? start : last + 1) * size];
-}
-
-async function* piecesOf(tensor: Tensor, at: number, nbytes: number): AsyncGenerator<Uint8Array> {
-  if (nbytes === 0) return;
-  if (nbytes <= pieceBytes && at === 0) {
-    yield tensor.storage().toBytes().subarray(0, nbytes);
-    return;
-  }
-  using bytes = tidy(() => storageBytes(tensor, at, nbytes));
-  for (let start = 0; start < nbytes; start += pieceBytes) {
-    using piece = bytes.narrow(0, start, Math.min(pieceBytes, nbytes - start));
-    yield (await piece.toArray()) as Uint8Array;
-  }
-}
-
-/** A range of a tensor's storage, as a tensor of bytes. */
-function storageBytes(tensor: Tensor, at: number, nbytes: number): Tensor {
-  const dtype = tensor.dtype as SavedDType;
-  const size = itemSize(dtype);
-  let values = tensor.detach();
-  // Quantised numbers are seen as what they are in memory. A source must be contiguous, its own window doesn't matter.
-  if (isQuantized(dtype)) {
-    const source = values.isContiguous() ? values : values.asStrided([1], [1], 0);
-    return torch
-      .empty([0], { dtype: memoryDType(dtype) })
-      .set_(source, at / size, [nbytes / size], [1])
-      .view('uint8');
-  }
-  // Bits that change how the storage is read; without them it is seen as it is.
-  if (dtype.startsWith('complex') && values.isConj()) values = values.conj();
-  if (values.isNeg()) values = values._negView();
-  return values.asStrided([nbytes / size], [1], at / size).view('uint8');
 }

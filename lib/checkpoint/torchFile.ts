@@ -167,8 +167,8 @@ function onlyKeys(object: unknown, keys: NonNullable<LoadTorchOptions['keys']>):
  * Maps with `_metadata` as OrderedDicts, arrays as lists, frozen arrays as tuples, whole numbers as ints, other numbers
  * as floats. Storages are written once, whole, and on `cpu`; Parameters as plain tensors.
  *
- * The file appears whole or not at all. Wait for the promise before you change the tensors: they are copied one by one,
- * and the memory needed beside them is a few MiB at a time.
+ * The file appears whole or not at all, and shows the values at the call: what is written to the tensors meanwhile makes the
+ * storage be copied first. Otherwise the memory needed beside them is a few MiB at a time.
  *
  * @throws ERR_ARGUMENT for what a checkpoint can't hold, naming its place; ERR_DTYPE for
  *   tensors of two dtypes on one memory; ERR_FILE if it can't be written.
@@ -185,8 +185,7 @@ export async function saveTorch(path: PathInput, object: unknown): Promise<void>
     await add('.format_version', Buffer.from('1'));
     await add('.storage_alignment', Buffer.from('64'));
     await add('byteorder', Buffer.from('little'));
-    for (const { key, nbytes, pieces, direct } of table.storages())
-      await zip.add(`archive/data/${key}`, nbytes, pieces, direct);
+    for (const { key, nbytes, bytes } of table.storages()) await zip.add(`archive/data/${key}`, nbytes, bytes);
     await add('version', Buffer.from('3\n'));
     await zip.finish();
   });

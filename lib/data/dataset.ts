@@ -9,6 +9,7 @@ import { wholeNumber } from '../arguments.js';
 import { expected, IsotorchError } from '../errors.js';
 import type { Statistics } from '../known/statistics.js';
 import { type Device, type Tensor, tidy, torch } from '../tensor/index.js';
+import { Snapshot } from '../tensor/snapshot.js';
 import { checkLabels } from './labels.js';
 import { BatchLoader, type BatchOptions } from './loader.js';
 import { partition, type SplitOptions } from './split.js';
@@ -98,10 +99,9 @@ export class TensorDataset<Labels extends Tensor | null = Tensor | null> impleme
   async hashContent(): Promise<string> {
     if (this.#hash !== undefined) return this.#hash;
     const hash = this.#beginHash();
-    const rows = Math.max(1, Math.floor(HASHED / this.shape.reduce((product, size) => product * size, 1)));
-    for (let start = 0; start < this.size; start += rows) {
-      using piece = this.inputs.narrow(0, start, Math.min(rows, this.size - start));
-      hash.update(bytesOf(await piece.toArray()));
+    using pixels = Snapshot.ofValues(this.inputs);
+    for await (const piece of pixels.pieces(HASHED)) {
+      hash.update(piece);
       await turn();
     }
     this.#hash = this.#finishHash(hash);

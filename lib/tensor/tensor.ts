@@ -128,7 +128,7 @@ export class Tensor {
   }
 
   /**
-   * All elements, flat and row-major, without blocking the event loop. float16, bfloat16 and uint16 come as their
+   * All elements as they are at the call, flat and row-major, without blocking the event loop. float16, bfloat16 and uint16 come as their
    * bits in a Uint16Array, bool and float8 in a Uint8Array, int64 in a BigInt64Array, complex numbers as pairs.
    */
   async toArray(): Promise<TypedArray> {

@@ -1,6 +1,7 @@
 // Storages straight from files and into them: see native/files.cc. What `checkpoint` builds on for large tensors.
 
 import { native } from '../native.js';
+import { Snapshot } from './snapshot.js';
 import type { Tensor } from './tensor.js';
 
 export interface Transferred {
@@ -10,7 +11,10 @@ export interface Transferred {
   crc: number;
 }
 
-/** Fills bytes `start` to `start + length` of the tensor's storage, on the CPU, from byte `offset` of an open file. */
+/**
+ * Fills bytes `start` to `start + length` of the tensor's storage, on the CPU, from byte `offset` of an open file. Whoever uses
+ * the tensor meanwhile waits.
+ */
 export async function readStorage(
   { handle }: Tensor,
   fd: number,
@@ -20,12 +24,12 @@ export async function readStorage(
   return { done: done!, crc: crc! };
 }
 
-/** Writes bytes `start` to `start + length` of the tensor's storage to where an open file stands. */
+/** Writes bytes `start` to `start + length` of the tensor's storage, as they are now, to where an open file stands. */
 export async function writeStorage(
-  { handle }: Tensor,
+  tensor: Tensor,
   fd: number,
   { start, length }: { start: number; length: number },
 ): Promise<Transferred> {
-  const [done, crc] = await native.writeStorage(handle, fd, start, length);
-  return { done: done!, crc: crc! };
+  using bytes = Snapshot.ofStorage(tensor, start, length);
+  return await bytes.writeTo(fd);
 }

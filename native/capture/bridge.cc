@@ -1,4 +1,4 @@
-// Capture at the boundary: begin and end a recording, and send runs of records to the compute thread.
+// Capture at the boundary: begin and end a recording, look at records, open what accelerators bring. Running them: runs.cc.
 #include "../bridge.h"
 
 #include <ATen/autocast_mode.h>
@@ -11,21 +11,11 @@
 #include <atomic>
 #include <sstream>
 
-#include "flights.h"
+#include "../flights.h"
 #include "plugin.h"
 #include "recorder.h"
 
 namespace isotorch {
-
-// Steps on their way to the compute thread: what a single call and `repeat` send.
-struct Run {
-  struct Step {
-    std::shared_ptr<const Record> record;
-    std::vector<at::Tensor> inputs;
-  };
-  std::vector<Step> steps;
-  std::atomic<bool> cancelled{false};
-};
 
 namespace {
 
@@ -34,15 +24,6 @@ std::vector<Handle> HandlesArgument(const Napi::CallbackInfo& info, size_t index
     throw Misuse("ERR_ARGUMENT", "Expected a Float64Array of tensors");
   auto array = info[index].As<Napi::Float64Array>();
   return {array.Data(), array.Data() + array.ElementLength()};
-}
-
-template <typename T>
-const std::shared_ptr<T>& Numbered(const Napi::CallbackInfo& info, size_t index,
-                                   const std::unordered_map<uint32_t, std::shared_ptr<T>>& table, const char* what) {
-  int64_t number = IntegerArgument(info, index, what);
-  auto found = number < 0 || number > UINT32_MAX ? table.end() : table.find(static_cast<uint32_t>(number));
-  if (found == table.end()) throw Misuse("ERR_ARGUMENT", std::string("Expected a live ") + what);
-  return found->second;
 }
 
 // signature(inputs, mid_graph): what decides whether a record fits, as text: dtypes, shapes, devices, and this thread's
@@ -74,7 +55,7 @@ Napi::Value BeginRecording(const Napi::CallbackInfo& info, Environment& environm
                  "Expected no captured step inside another while it is recorded; call its function itself");
   auto inputs = HandlesArgument(info, 0);
   for (Handle input : inputs) environment.handles.Get(input);
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
   environment.recorder = std::make_unique<Recorder>(environment.handles, inputs);
   environment.recording_paused = 0;
   return info.Env().Undefined();
@@ -137,7 +118,7 @@ Napi::Value RecordFits(const Napi::CallbackInfo& info, Environment& environment)
       bool follows_itself = queued == IntegerArgument(info, 0, "record") && record.KeepsGradients();
       verdict = follows_itself ? 1 : -1;
     } else {
-      environment.flights->SettleAll();
+      environment.flights->SettleSteps();
       verdict = record.GradientsFit() ? 1 : 0;
     }
   }
@@ -147,107 +128,6 @@ Napi::Value RecordFits(const Napi::CallbackInfo& info, Environment& environment)
 Napi::Value ReleaseRecord(const Napi::CallbackInfo& info, Environment& environment) {
   return Napi::Boolean::New(info.Env(),
                             environment.records.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "record"))) > 0);
-}
-
-void AddStep(const Napi::CallbackInfo& info, size_t first, Environment& environment, Run& run) {
-  const auto& record = Numbered(info, first, environment.records, "record");
-  auto inputs = TensorsArgument(info, first + 1, environment);
-  if (inputs.size() != record->inputs)
-    throw Misuse("ERR_ARGUMENT", "Expected " + std::to_string(record->inputs) + " inputs for the record");
-  run.steps.push_back({record, std::move(inputs)});
-}
-
-// Resolves with [steps done, …handles]: the results of the one step, or of all steps stacked.
-Napi::Value Send(Napi::Env env, Environment& environment, std::shared_ptr<Run> run, bool stacked) {
-  auto flight = std::make_shared<Flight>();
-  for (const auto& step : run->steps) flight->Add(step.record, step.inputs);
-  struct Outcome {
-    size_t done = 0;
-    std::vector<at::Tensor> results;
-  };
-  auto outcome = std::make_shared<Outcome>();
-  auto job = std::make_unique<Job>(env);
-  job->parallel = true;
-  job->work = [run, outcome, flight, stacked, closing = environment.mailbox->Closing()] {
-    struct Landing {
-      Flight& flight;
-      ~Landing() { flight.Land(); }
-    } landing{*flight};
-    std::vector<std::vector<at::Tensor>> results;
-    for (auto& step : run->steps) {
-      if (run->cancelled || *closing) break;
-      auto record = std::move(step.record);
-      std::vector<at::Tensor> values = record->Replay(std::move(step.inputs), *closing);
-      outcome->done++;
-      if (!stacked) {
-        outcome->results = std::move(values);
-        continue;
-      }
-      results.resize(values.size());
-      for (size_t i = 0; i < values.size(); i++) results[i].push_back(std::move(values[i]));
-    }
-    run->steps.clear();
-    at::NoGradGuard no_grad;
-    for (auto& values : results) {
-      for (const at::Tensor& value : values) {
-        if (value.sizes() != values[0].sizes())
-          throw Misuse("ERR_CAPTURE", "repeat: expected results of the same shape in each step but received " +
-                                          c10::str(values[0].sizes()) + " and " + c10::str(value.sizes()) +
-                                          ". Return scalars, such as the mean loss, or call the step for each batch");
-      }
-      outcome->results.push_back(at::stack(values));
-    }
-  };
-  job->result = [outcome](Napi::Env env) {
-    auto& environment = Environment::Of(env);
-    auto values = Napi::Float64Array::New(env, outcome->results.size() + 1);
-    values[0] = static_cast<double>(outcome->done);
-    for (size_t i = 0; i < outcome->results.size(); i++)
-      values[i + 1] = environment.handles.Add(std::move(outcome->results[i]));
-    AccountMemory(env, environment);
-    return values;
-  };
-  job->settled = [flight](Napi::Env env) { Environment::Of(env).flights->End(flight); };
-  environment.flights->Begin(flight);
-  return environment.mailbox->Send(env, std::move(job));
-}
-
-// replay(record, inputs)
-Napi::Value Replay(const Napi::CallbackInfo& info, Environment& environment) {
-  auto run = std::make_shared<Run>();
-  AddStep(info, 0, environment, *run);
-  return Send(info.Env(), environment, std::move(run), false);
-}
-
-Napi::Value BeginRun(const Napi::CallbackInfo& info, Environment& environment) {
-  uint32_t number = environment.next_run++;
-  environment.runs.emplace(number, std::make_shared<Run>());
-  return Napi::Number::New(info.Env(), number);
-}
-
-// addStep(run, record, inputs): the inputs are held from now on. Gives the bytes of those that are no views of
-// something larger, which is there anyway.
-Napi::Value AddStepTo(const Napi::CallbackInfo& info, Environment& environment) {
-  auto run = Numbered(info, 0, environment.runs, "run");
-  AddStep(info, 1, environment, *run);
-  double bytes = 0;
-  for (const at::Tensor& input : run->steps.back().inputs) {
-    if (input.has_storage() && input.storage().nbytes() <= input.nbytes()) bytes += static_cast<double>(input.nbytes());
-  }
-  return Napi::Number::New(info.Env(), bytes);
-}
-
-// sendRun(run)
-Napi::Value SendRun(const Napi::CallbackInfo& info, Environment& environment) {
-  return Send(info.Env(), environment, Numbered(info, 0, environment.runs, "run"), true);
-}
-
-// endRun(run, cancel): forgets it; one under way stops before its next step if `cancel`.
-Napi::Value EndRun(const Napi::CallbackInfo& info, Environment& environment) {
-  auto run = Numbered(info, 0, environment.runs, "run");
-  if (BooleanArgument(info, 1, "cancel")) run->cancelled = true;
-  environment.runs.erase(static_cast<uint32_t>(IntegerArgument(info, 0, "run")));
-  return info.Env().Undefined();
 }
 
 // describeRecord(record): for inspect().
@@ -332,11 +212,6 @@ void ExportCapture(Napi::Env env, Napi::Object exports) {
   Export<EndRecording>(env, exports, "endRecording");
   Export<RecordFits>(env, exports, "recordFits");
   Export<ReleaseRecord>(env, exports, "releaseRecord");
-  Export<Replay>(env, exports, "replay");
-  Export<BeginRun>(env, exports, "beginRun");
-  Export<AddStepTo>(env, exports, "addStep");
-  Export<SendRun>(env, exports, "sendRun");
-  Export<EndRun>(env, exports, "endRun");
   Export<OpenOperators>(env, exports, "openOperators");
   Export<OpenPlugin>(env, exports, "openPlugin");
   Export<DescribeRecord>(env, exports, "describeRecord");

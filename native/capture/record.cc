@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../errors.h"
+#include "../stoppable.h"
 #include "graphed.h"
 #include "memory.h"
 
@@ -29,6 +30,8 @@ bool Record::Fits(const Handles& handles) const {
         tensor.requires_grad() != facts.requires_grad)
       return false;
     if (tensor.layout() == at::kStrided && tensor.strides() != facts.strides) return false;
+    // What it touches is known by storages, and a device's graph holds addresses.
+    if (!reforms && (StorageOf(tensor) != facts.storage || AddressOf(tensor) != facts.memory)) return false;
   }
   return true;
 }
@@ -96,6 +99,7 @@ std::vector<at::Tensor> Record::RunInline(std::vector<at::Tensor> given) const {
 
 std::vector<at::Tensor> Record::ReplayPlain(std::vector<at::Tensor> given, const std::atomic<bool>& stop) const {
   at::ThreadLocalStateGuard guard(state);
+  Stoppable scripts([&stop] { return stop.load(std::memory_order_relaxed); });
   StepMemory memory;
   Frame frame(places, outside);
   RunInstructions(frame, std::move(given), &stop);

@@ -14,11 +14,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "../autocast.h"
 #include "../handles.h"
+#include "../storages.h"
 
 namespace isotorch {
 
@@ -73,14 +73,16 @@ struct Instruction {
 // A tensor from outside, and what must still be so of it for the record to be good.
 struct Outside {
   Handle handle = 0;  // 0: a constant of the record's own
-  std::vector<int64_t> sizes, strides;
+  std::vector<int64_t> sizes{}, strides{};
   at::ScalarType dtype;
   c10::Device device;
-  bool requires_grad;
+  bool requires_grad = false;
   // Whether the step looks at its gradient before it sets one; and whether there was one at the beginning and at the
   // end.
   bool reads_gradient = false, gradient_before = false, gradient_after = false;
-  std::vector<int64_t> gradient_strides;  // of the one that was there at the beginning
+  std::vector<int64_t> gradient_strides{};  // of the one that was there at the beginning
+  StorageKey storage = nullptr;           // where its values were, and at which address
+  const void* memory = nullptr;
 };
 
 class Graphed;
@@ -96,10 +98,14 @@ struct Record {
   size_t places = 0;
   std::vector<Use> outputs;
   at::ThreadLocalState state;  // grad mode, autocast and the like, as they were when recording began
-  // Memory that is reached from outside: storage → whether the step writes into it (gradients count as written).
-  std::unordered_map<const void*, bool> touched;
+  // Memory that is reached from outside (gradients count as written), and which of the inputs it writes into.
+  Touched touched;
+  std::vector<bool> writes_input;
+  // Changes the form of a tensor that JavaScript holds, so that its facts can't be asked for meanwhile.
+  bool reforms = false;
+  bool writes_inputs = false;  // with its own operators
+  bool inlined = false;        // of a custom function
   bool random = false;         // draws from a generator
-  bool writes_inputs = false;
   int64_t peak_bytes = 0;
   std::optional<c10::Device> device;  // the one that all its tensors are on
   std::vector<std::string> no_graph;  // why a device's graph can't hold it; empty if it can

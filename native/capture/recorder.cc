@@ -10,10 +10,6 @@ namespace {
 // Constants up to this size are kept between runs instead of being computed anew.
 constexpr uint64_t kMostFoldedBytes = 64 << 10;
 
-const void* StorageOf(const at::Tensor& tensor) {
-  return tensor.defined() && tensor.has_storage() ? tensor.storage().unsafeGetStorageImpl() : nullptr;
-}
-
 // Bytes in an accelerator's tensors; nothing without one.
 std::optional<int64_t> DeviceBytes() {
   if (!at::accelerator::getAccelerator(false) || at::accelerator::deviceCount() == 0) return std::nullopt;
@@ -38,7 +34,8 @@ Recorder::Recorder(Handles& handles, const std::vector<Handle>& inputs, const Re
   record_->inputs = inputs.size();
   for (Handle handle : inputs) {
     NewPlace(handle);
-    input_storages_.insert(StorageOf(handles_.Get(handle)));
+    inputs_.push_back(handles_.Get(handle));
+    ForEachStorage(inputs_.back(), [&](StorageKey storage) { input_storages_.insert(storage); });
     if (handles_.Get(handle).requires_grad()) record_->no_graph.push_back("an input requires gradients");
   }
   device_bytes_ = DeviceBytes();
@@ -59,8 +56,28 @@ void Recorder::RefuseRead(const std::string& what) {
   throw Misuse("ERR_CAPTURE", refused_);
 }
 
-void Recorder::CheckCall(const Operator& op) {
+void Recorder::CheckCall(const Operator& op, const torch::jit::Stack& arguments) {
   if (op.reads_values) RefuseRead("A tensor's value (" + op.name + ")");
+  forms_.clear();
+  for (size_t i = 0; i < arguments.size(); i++) {
+    if (!op.Writes(i) || !arguments[i].isTensor()) continue;
+    const at::Tensor& tensor = arguments[i].toTensor();
+    forms_.push_back({tensor, tensor.variable_data(), AddressOf(tensor), tensor.requires_grad()});
+  }
+}
+
+// Whether a call has made something else of a tensor that was there before the step: set_, resize_, an `out` that grew.
+bool Recorder::Reforms(const std::vector<std::vector<Handle>>& tensors) const {
+  for (const auto& [tensor, before, memory, requires_grad] : forms_) {
+    bool same = tensor.sizes() == before.sizes() && StorageOf(tensor) == StorageOf(before) &&
+                AddressOf(tensor) == memory && tensor.requires_grad() == requires_grad &&
+                (tensor.layout() != at::kStrided || tensor.strides() == before.strides());
+    if (same) continue;
+    for (const auto& handles : tensors)
+      for (Handle handle : handles)
+        if (handle != 0 && !Made(handle) && handles_.Get(handle).is_same(tensor)) return true;
+  }
+  return false;
 }
 
 Place Recorder::NewPlace(Handle handle) {
@@ -89,16 +106,14 @@ Place Recorder::PlaceOf(Handle handle) {
                      "inside, or pass it with detach()");
   Place place = ~static_cast<Place>(record_->outside.size());
   record_->outside.push_back(tensor);
-  Outside facts{handle,
-                tensor.sizes().vec(),
-                tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
-                tensor.scalar_type(),
-                tensor.device(),
-                tensor.requires_grad(),
-                false,
-                false,
-                false,
-                {}};
+  Outside facts{.handle = handle,
+                .sizes = tensor.sizes().vec(),
+                .strides = tensor.layout() == at::kStrided ? tensor.strides().vec() : std::vector<int64_t>(),
+                .dtype = tensor.scalar_type(),
+                .device = tensor.device(),
+                .requires_grad = tensor.requires_grad(),
+                .storage = StorageOf(tensor),
+                .memory = AddressOf(tensor)};
   facts.gradient_before = tensor.is_leaf() && tensor.grad().defined();
   if (facts.gradient_before && tensor.grad().layout() == at::kStrided)
     facts.gradient_strides = tensor.grad().strides().vec();
@@ -133,16 +148,15 @@ bool Recorder::Holds(Handle handle) const {
 }
 
 void Recorder::Written(const at::Tensor& tensor) {
-  const void* storage = StorageOf(tensor);
-  if (storage == nullptr) return;
-  written_.insert(storage);
-  for (at::Tensor& constant : foldable_) {  // what is computed of it from now on is no constant
-    if (StorageOf(constant) == storage) constant = at::Tensor();
-  }
-  if (input_storages_.count(storage)) {
+  ForEachStorage(tensor, [&](StorageKey storage) {
+    written_.insert(storage);
+    for (at::Tensor& constant : foldable_) {  // what is computed of it from now on is no constant
+      if (StorageOf(constant) == storage) constant = at::Tensor();
+    }
+    if (!input_storages_.count(storage)) return;
     record_->writes_inputs = true;
     record_->no_graph.push_back("it writes into an input");
-  }
+  });
 }
 
 void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
@@ -171,6 +185,7 @@ void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::
     uses.insert(uses.end(), tensors[i].begin(), tensors[i].end());
     arguments[i] = c10::IValue();
   }
+  if (Reforms(tensors)) record_->reforms = true;
   call->arguments = std::move(arguments);
   if (op.random) record_->random = true;
   for (const c10::IValue& value : call->arguments) {
@@ -198,7 +213,7 @@ void Recorder::Call(const Operator& op, torch::jit::Stack arguments, const std::
 
 void Recorder::Foreign(std::string name, std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call,
                        const std::vector<Handle>& given, const std::vector<Handle>& state,
-                       const std::vector<Handle>& results) {
+                       const std::vector<Handle>& results, const std::vector<at::Tensor>& hidden) {
   auto foreign = std::make_unique<ForeignInstruction>();
   foreign->name = std::move(name);
   foreign->call = std::move(call);
@@ -206,6 +221,8 @@ void Recorder::Foreign(std::string name, std::function<std::vector<at::Tensor>(s
   record_->random = true;  // it may be, and it may write where it can
   for (Handle handle : given) Written(handles_.Get(handle));
   for (Handle handle : state) Written(handles_.Get(handle));
+  for (const at::Tensor& tensor : hidden)
+    ForEachStorage(tensor, [&](StorageKey storage) { record_->touched[storage] = true; });
   record_->no_graph.push_back("it calls a " + foreign->name);
   Add(std::move(foreign), Joined({&given, &state}), results);
 }
@@ -293,6 +310,7 @@ void Recorder::SetGrad(Handle tensor, Handle gradient) {
 }
 
 void Recorder::RequiresGrad(Handle tensor, bool value) {
+  if (!Made(tensor)) record_->reforms = true;
   auto set = std::make_unique<RequiresGradInstruction>();
   set->value = value;
   Add(std::move(set), {tensor}, {});
@@ -320,7 +338,7 @@ void Recorder::Autocast(bool begin, const AutocastSettings& settings) {
 
 // What depends on constants alone, and is neither written to nor handed out, is computed once: the record keeps the
 // values.
-void Recorder::Fold(const std::unordered_set<const void*>& kept) {
+void Recorder::Fold(const std::unordered_set<StorageKey>& kept) {
   std::unordered_map<Place, Place> folded;
   std::vector<std::unique_ptr<Instruction>> rest;
   for (auto& instruction : record_->instructions) {
@@ -330,7 +348,7 @@ void Recorder::Fold(const std::unordered_set<const void*>& kept) {
     }
     bool fixed = !instruction->results.empty();
     for (Place place : instruction->results) {
-      const void* storage = place >= 0 ? StorageOf(foldable_[place]) : nullptr;
+      StorageKey storage = place >= 0 ? StorageOf(foldable_[place]) : nullptr;
       if (storage == nullptr || written_.count(storage) || kept.count(storage)) fixed = false;
     }
     if (!fixed) {
@@ -341,8 +359,7 @@ void Recorder::Fold(const std::unordered_set<const void*>& kept) {
       const at::Tensor& value = foldable_[place];
       folded[place] = ~static_cast<Place>(record_->outside.size());
       record_->outside.push_back(value);
-      record_->outside_facts.push_back(
-          {0, {}, {}, value.scalar_type(), value.device(), false, false, false, false, {}});
+      record_->outside_facts.push_back({.dtype = value.scalar_type(), .device = value.device()});
     }
   }
   record_->instructions = std::move(rest);
@@ -388,7 +405,7 @@ void Recorder::FindDevice() {
 
 std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   if (!refused_.empty()) throw Misuse("ERR_CAPTURE", refused_);
-  std::unordered_set<const void*> kept;
+  std::unordered_set<StorageKey> kept;
   std::unordered_set<Handle> given(outputs.begin(), outputs.end());
   for (Handle handle : outputs) {
     record_->outputs.push_back({PlaceOf(handle)});
@@ -404,10 +421,16 @@ std::shared_ptr<Record> Recorder::Finish(const std::vector<Handle>& outputs) {
   MarkLastUses();
   FindDevice();
   for (size_t i = 0; i < record_->outside.size(); i++) {
-    const void* storage = StorageOf(record_->outside[i]);
-    if (storage == nullptr || record_->outside_facts[i].handle == 0) continue;
-    bool& written = record_->touched[storage];
-    written = written || written_.count(storage) > 0;
+    if (record_->outside_facts[i].handle == 0) continue;
+    ForEachStorage(record_->outside[i], [&](StorageKey storage) {
+      bool& written = record_->touched[storage];
+      written = written || written_.count(storage) > 0;
+    });
+  }
+  for (const at::Tensor& input : inputs_) {
+    bool written = input.requires_grad();  // it takes a gradient
+    ForEachStorage(input, [&](StorageKey storage) { written = written || written_.count(storage) > 0; });
+    record_->writes_input.push_back(written);
   }
   for (size_t i = 0; i < record_->outside.size(); i++) {
     const at::Tensor& tensor = record_->outside[i];

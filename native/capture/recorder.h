@@ -20,13 +20,15 @@ class Recorder {
   // Throws ERR_CAPTURE for what a record can't hold. It sticks: should the step catch the error, Finish throws it
   // again.
   [[noreturn]] void RefuseRead(const std::string& what);
-  void CheckCall(const Operator& op);
+  void CheckCall(const Operator& op, const torch::jit::Stack& arguments);
 
   void Call(const Operator& op, torch::jit::Stack arguments, const std::vector<std::vector<Handle>>& tensors,
             const std::vector<Handle>& results);
-  // Code that is run as a whole: `given` are the tensors it takes, `state` those it reaches and may write.
+  // Code that is run as a whole: `given` are the tensors it takes, `state` those it reaches and may write; `hidden` too,
+  // which have no handle.
   void Foreign(std::string name, std::function<std::vector<at::Tensor>(std::vector<at::Tensor>)> call,
-               const std::vector<Handle>& given, const std::vector<Handle>& state, const std::vector<Handle>& results);
+               const std::vector<Handle>& given, const std::vector<Handle>& state, const std::vector<Handle>& results,
+               const std::vector<at::Tensor>& hidden = {});
   // A custom function, given tensors of the step's.
   void Function(c10::intrusive_ptr<RecordedFunction> function, const std::vector<Handle>& given,
                 const std::vector<Handle>& results);
@@ -59,7 +61,8 @@ class Recorder {
   void Add(std::unique_ptr<Instruction> instruction, const std::vector<Handle>& uses,
            const std::vector<Handle>& results);
   void Written(const at::Tensor& tensor);
-  void Fold(const std::unordered_set<const void*>& kept);
+  bool Reforms(const std::vector<std::vector<Handle>>& tensors) const;
+  void Fold(const std::unordered_set<StorageKey>& kept);
   void MarkLastUses();
   void FindDevice();
 
@@ -67,8 +70,16 @@ class Recorder {
   const Recorder* outer_;
   std::shared_ptr<Record> record_ = std::make_shared<Record>();
   std::unordered_map<Handle, Place> place_of_;
-  std::unordered_set<const void*> written_;  // storages
-  std::unordered_set<const void*> input_storages_;
+  std::unordered_set<StorageKey> written_;
+  std::unordered_set<StorageKey> input_storages_;
+  std::vector<at::Tensor> inputs_;
+  // The tensors that the operator in hand writes to, and what they were before it.
+  struct Form {
+    at::Tensor tensor, before;
+    const void* memory;
+    bool requires_grad;
+  };
+  std::vector<Form> forms_;
   std::unordered_set<Place> set_gradients_;  // tensors whose gradient the step has set
   std::vector<at::Tensor> foldable_;         // by place: small tensors that depend on constants alone
   MemoryMeter meter_;

@@ -2,8 +2,8 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include "../bridge.h"
-#include "../capture/flights.h"
 #include "../capture/recorder.h"
+#include "../flights.h"
 #include "../plain.h"
 
 namespace isotorch {
@@ -68,7 +68,8 @@ Napi::Value DescribePackage(const Napi::CallbackInfo& info, Environment& environ
 Napi::Value RunPackage(const Napi::CallbackInfo& info, Environment& environment) {
   auto package = PackageArgument(info, environment);
   auto inputs = TensorsArgument(info, 1, environment);
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
+  for (const at::Tensor& input : inputs) environment.flights->Settle(input, true);  // it may write to them
   auto run = [package](std::vector<at::Tensor> tensors) {
     at::NoGradGuard no_grad;                                 // compiled code has no gradients
     for (at::Tensor& tensor : tensors) tensor = Plain(tensor);  // and follows pointers
@@ -110,7 +111,7 @@ Napi::Value UpdatePackage(const Napi::CallbackInfo& info, Environment& environme
   if (whole && constants.size() != known.size())
     throw Misuse("ERR_STATE_DICT", "Expected all " + std::to_string(known.size()) +
                                        " constants of the package but received " + std::to_string(constants.size()));
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
   package->loader.load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/whole);
   return info.Env().Undefined();
 }

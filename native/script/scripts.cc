@@ -6,8 +6,10 @@
 #include <sstream>
 
 #include "../bridge.h"
-#include "../capture/flights.h"
 #include "../capture/recorder.h"
+#include "../flights.h"
+#include "../stoppable.h"
+#include "turns.h"
 #include "values.h"
 
 namespace isotorch {
@@ -41,6 +43,17 @@ uint32_t Keep(Environment& environment, torch::jit::Module module) {
   throw Failed{{"ERR_SCRIPT", text, ""}};
 }
 
+// The tensors that a script can reach, by what it holds and is given. It may write to all of them.
+std::vector<at::Tensor> Reached(const torch::jit::Module& module, const torch::jit::Stack& given) {
+  c10::IValue::HashAliasedIValues values;
+  c10::IValue(module._ivalue()).getSubValues(values);
+  for (const c10::IValue& value : given) value.getSubValues(values);
+  std::vector<at::Tensor> tensors;
+  for (const c10::IValue& value : values)
+    if (value.isTensor()) tensors.push_back(value.toTensor());
+  return tensors;
+}
+
 // loadScript(path, device | null): resolves with its number. Read on the compute thread: files are large.
 Napi::Value LoadScript(const Napi::CallbackInfo& info, Environment& environment) {
   std::string path = StringArgument(info, 0, "path");
@@ -51,6 +64,7 @@ Napi::Value LoadScript(const Napi::CallbackInfo& info, Environment& environment)
   job->work = [path, device, module] {
     try {
       *module = torch::jit::load(path, device);
+      AskInLoops(**module);
     } catch (const std::exception& error) {
       std::string text = error.what();
       if (auto* known = dynamic_cast<const c10::Error*>(&error)) text = known->what_without_backtrace();
@@ -68,6 +82,7 @@ Napi::Value LoadScript(const Napi::CallbackInfo& info, Environment& environment)
 Napi::Value DescribeScript(const Napi::CallbackInfo& info, Environment& environment) {
   Napi::Env env = info.Env();
   const torch::jit::Module module = ScriptArgument(info, environment)->module;
+  environment.flights->SettleSteps();
   auto type = module.type();
   auto parameters = Napi::Array::New(env), buffers = Napi::Array::New(env), children = Napi::Array::New(env);
   auto attributes = Napi::Array::New(env), methods = Napi::Array::New(env);
@@ -133,7 +148,9 @@ Napi::Value CallScript(const Napi::CallbackInfo& info, Environment& environment)
     else
       stack.push_back(ScriptValue(value, wanted[i].type(), name + ": " + wanted[i].name(), environment, given));
   }
-  environment.flights->SettleAll();  // which tensors the script reads and writes is not known
+  environment.flights->SettleSteps();  // which tensors the script reads and writes is not known
+  if (environment.flights->Any())
+    for (const at::Tensor& tensor : Reached(script->module, stack)) environment.flights->Settle(tensor, true);
   auto run = [method = *method](torch::jit::Stack arguments) mutable -> c10::IValue {
     try {
       return method(std::move(arguments));
@@ -144,7 +161,11 @@ Napi::Value CallScript(const Napi::CallbackInfo& info, Environment& environment)
     }
   };
   Recorder* recorder = environment.Recording();
-  c10::IValue result = run(stack);
+  c10::IValue result;
+  {
+    Stoppable stoppable([env] { return IsEnding(env); });
+    result = run(stack);
+  }
   if (recorder && HoldsValues(result)) recorder->RefuseRead("What the script gives beside tensors (numbers, text)");
   Napi::Value value = FromScript(env, result, environment, made);
   AccountMemory(env, environment);
@@ -162,7 +183,8 @@ Napi::Value CallScript(const Napi::CallbackInfo& info, Environment& environment)
     };
     auto state = TensorsArgument(info, 3, environment);
     auto handles = info[3].As<Napi::Float64Array>();
-    recorder->Foreign("script " + name, again, given, {handles.Data(), handles.Data() + handles.ElementLength()}, made);
+    recorder->Foreign("script " + name, again, given, {handles.Data(), handles.Data() + handles.ElementLength()}, made,
+                      Reached(script->module, {}));
   }
   return value;
 }
@@ -171,6 +193,7 @@ Napi::Value CallScript(const Napi::CallbackInfo& info, Environment& environment)
 Napi::Value ScriptAttribute(const Napi::CallbackInfo& info, Environment& environment) {
   const torch::jit::Module& module = ScriptArgument(info, environment)->module;
   std::string name = StringArgument(info, 1, "name");
+  environment.flights->SettleSteps();
   if (!module.hasattr(name)) throw Misuse("ERR_ARGUMENT", "The script has no attribute '" + name + "'");
   std::vector<Handle> made;
   return FromScript(info.Env(), module.attr(name), environment, made);
@@ -184,7 +207,7 @@ Napi::Value SetScriptAttribute(const Napi::CallbackInfo& info, Environment& envi
   if (!slot) throw Misuse("ERR_ARGUMENT", "The script has no attribute '" + name + "' that can be set");
   std::vector<Handle> given;
   c10::IValue value = ScriptValue(info[2], module.type()->getAttribute(*slot), name, environment, given);
-  environment.flights->SettleAll();
+  environment.flights->SettleSteps();
   module._ivalue()->setSlot(*slot, std::move(value));
   return info.Env().Undefined();
 }

@@ -3,13 +3,13 @@
 
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor, tidy, torch } from '../../tensor/index.js';
-import { type ByteSink, writeFileAtomically } from '../atomicFile.js';
+import { Snapshot } from '../../tensor/snapshot.js';
+import { writeBytes, writeFileAtomically } from '../atomicFile.js';
 import { piecesOf } from '../containers/container.js';
 import { itemSize } from '../dtypes.js';
 import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
 import { areBytes, type FileInput, openSource, type PathInput } from '../source.js';
-import { valueBytes } from '../valueBytes.js';
 import { type NpyHeader, readNpyHeader, writeNpyHeader } from './header.js';
 
 export interface LoadNumpyOptions {
@@ -52,28 +52,24 @@ export async function loadNpy(file: FileInput, { mmap = false }: LoadNumpyOption
  * @example await checkpoint.saveNpy('scores.npy', scores);
  */
 export async function saveNpy(path: PathInput, tensor: Tensor): Promise<void> {
-  const array = npyBytes(tensor, 'tensor');
-  await writeFileAtomically(path, async (sink) => await writeAll(sink, array.pieces()));
+  const { header, values: held } = npyContent(tensor, 'tensor');
+  using values = held;
+  await writeFileAtomically(path, async (sink) => {
+    await sink.write(header);
+    await writeBytes(sink, values);
+  });
 }
 
-/** A tensor as a .npy file's bytes. @throws ERR_ARGUMENT for what is no tensor, ERR_TENSOR_DISPOSED, ERR_DTYPE */
-export function npyBytes(tensor: unknown, name: string): { size: number; pieces(): AsyncGenerator<Uint8Array> } {
+/**
+ * A tensor as a .npy file's bytes, as it is now; its values are the caller's to let go.
+ * @throws ERR_ARGUMENT for what is no tensor, ERR_TENSOR_DISPOSED, ERR_DTYPE
+ */
+export function npyContent(tensor: unknown, name: string): { header: Uint8Array; values: Snapshot } {
   if (!(tensor instanceof Tensor)) throw expected('a Tensor', name, tensor);
   if (tensor.isDisposed)
     throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${name} but it was disposed`);
   const { dtype, shape } = tensor;
-  const header = writeNpyHeader(dtype, shape);
-  return {
-    size: header.length + tensor.numel() * itemSize(dtype as NpyHeader['dtype']),
-    async *pieces() {
-      yield header;
-      yield* valueBytes(tensor);
-    },
-  };
-}
-
-async function writeAll(sink: ByteSink, pieces: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const piece of pieces) await sink.write(piece);
+  return { header: writeNpyHeader(dtype, shape), values: Snapshot.ofValues(tensor) };
 }
 
 export function checkMap(file: unknown, mmap: unknown): void {

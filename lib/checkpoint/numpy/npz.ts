@@ -3,6 +3,7 @@
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import type { Tensor } from '../../tensor/index.js';
+import type { Snapshot } from '../../tensor/snapshot.js';
 import { writeFileAtomically } from '../atomicFile.js';
 import { expectKind } from '../formats.js';
 import { MappedFile } from '../mapped.js';
@@ -13,7 +14,7 @@ import { method } from '../zip/layout.js';
 import { type ZipEntry, ZipReader } from '../zip/reader.js';
 import { ZipWriter } from '../zip/writer.js';
 import { readNpyHeader } from './header.js';
-import { checkMap, type LoadNumpyOptions, mappedArray, npyBytes, readArray } from './npy.js';
+import { checkMap, type LoadNumpyOptions, mappedArray, npyContent, readArray } from './npy.js';
 
 export interface LoadNpzOptions extends LoadNumpyOptions {
   /** Load these only. @default all */
@@ -68,12 +69,24 @@ export async function saveNpz(
   tensors: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>,
 ): Promise<void> {
   const named = types.isMap(tensors) ? [...tensors] : Object.entries(tensors);
-  const arrays = named.map(([name, tensor]) => ({ name, ...npyBytes(tensor, `tensors[${JSON.stringify(name)}]`) }));
-  await writeFileAtomically(path, async (sink) => {
-    const zip = new ZipWriter(sink);
-    for (const { name, size, pieces } of arrays) await zip.add(name + suffix, size, pieces());
-    await zip.finish();
-  });
+  const arrays: ({ name: string } & ReturnType<typeof npyContent>)[] = [];
+  try {
+    for (const [name, tensor] of named)
+      arrays.push({ name, ...npyContent(tensor, `tensors[${JSON.stringify(name)}]`) });
+    await writeFileAtomically(path, async (sink) => {
+      const zip = new ZipWriter(sink);
+      for (const { name, header, values } of arrays)
+        await zip.add(name + suffix, header.length + values.nbytes, after(header, values));
+      await zip.finish();
+    });
+  } finally {
+    for (const { values } of arrays) values[Symbol.dispose]();
+  }
+}
+
+async function* after(header: Uint8Array, values: Snapshot): AsyncGenerator<Uint8Array> {
+  yield header;
+  yield* values.pieces();
 }
 
 function arraysIn(zip: ZipReader, name: string): Map<string, ZipEntry> {

@@ -4,10 +4,9 @@
 import { types } from 'node:util';
 import { expected, IsotorchError } from '../../errors.js';
 import { Tensor } from '../../tensor/index.js';
-import { writeFileAtomically } from '../atomicFile.js';
+import { snapshotsOf } from '../../tensor/snapshot.js';
+import { writeBytes, writeFileAtomically } from '../atomicFile.js';
 import type { PathInput } from '../source.js';
-import { directBytes } from '../tensors.js';
-import { valueBytes } from '../valueBytes.js';
 import { type Stored, storedFor } from './dtypes.js';
 import { metadataKey, writeHeader } from './header.js';
 import { SafetensorsDict } from './reader.js';
@@ -38,8 +37,8 @@ interface Planned {
  * Writes tensors as a safetensors file (`safetensors.torch.save_file`). Equal tensors give equal bytes, whatever their order;
  * views are written as the contiguous tensors that they look like; Parameters as plain tensors.
  *
- * The file appears whole or not at all. Wait for the promise before you change the tensors: they are copied one by one, and
- * the memory needed beside them is a few MiB, or that of one tensor where it is not contiguous.
+ * The file appears whole or not at all, and shows the values at the call: what is written to a tensor meanwhile makes it be
+ * copied first. Otherwise the memory needed beside them is a few MiB, and that of the tensors that are not contiguous.
  *
  * @throws ERR_ARGUMENT for values that are no tensors and names that are no text, naming them, and for two tensors that share
  *   memory; ERR_DTYPE for dtypes that the format doesn't have (complex128, quantised …); ERR_FILE if it can't be written.
@@ -64,14 +63,10 @@ export async function saveSafetensors(
   planned.sort((a, b) => b.rank - a.rank || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   const texts = metadata ?? (tensors instanceof SafetensorsDict ? tensors.metadata : new Map<string, string>());
   const header = writeHeader(planned, textsOf(texts));
+  using values = snapshotsOf(planned.map(({ tensor }) => tensor));
   await writeFileAtomically(path, async (sink) => {
     await sink.write(header);
-    for (const { name, tensor, nbytes, stored } of planned) {
-      if (tensor.isDisposed) throw disposed(name);
-      const start = (tensor.storageOffset() * stored.bits) / 8;
-      if (sink.writeFrom && nbytes >= directBytes && isPlain(tensor)) await sink.writeFrom(tensor, start, nbytes);
-      else for await (const piece of valueBytes(tensor)) await sink.write(piece);
-    }
+    for (const bytes of values) await writeBytes(sink, bytes);
   });
 }
 
@@ -110,10 +105,3 @@ function textsOf(metadata: unknown): ReadonlyMap<string, string> {
   }
   return new Map(texts as [string, string][]);
 }
-
-/** Whether its values lie in its storage as they are written. */
-const isPlain = (tensor: Tensor): boolean =>
-  tensor.device === 'cpu' &&
-  tensor.isContiguous() &&
-  !tensor.isNeg() &&
-  !(tensor.dtype.startsWith('complex') && tensor.isConj());

@@ -7,8 +7,8 @@
 import { types } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { expected } from '../../errors.js';
+import { Snapshot } from '../../tensor/snapshot.js';
 import type { ByteSink } from '../atomicFile.js';
-import type { StorageRange } from '../tensorTable.js';
 import {
   centralHeader,
   dataDescriptor,
@@ -45,13 +45,8 @@ export class ZipWriter {
     private readonly alignment = 64,
   ) {}
 
-  /** Adds an entry of `size` bytes, which may come in pieces; or, where the sink takes it, as they lie in a storage. */
-  async add(
-    name: string,
-    size: number,
-    content: Uint8Array | AsyncIterable<Uint8Array>,
-    direct?: StorageRange,
-  ): Promise<void> {
+  /** Adds an entry of `size` bytes, which may come in pieces; those of a snapshot, where the sink takes it, without a copy. */
+  async add(name: string, size: number, content: Uint8Array | AsyncIterable<Uint8Array> | Snapshot): Promise<void> {
     if (this.names.has(name)) throw expected('a new name', 'name of the entry', name);
     this.names.add(name);
     const headerOffset = this.offset;
@@ -59,12 +54,12 @@ export class ZipWriter {
     await this.write(this.localHeader(nameBytes, size));
     let crc = 0;
     let written = 0;
-    if (direct && this.sink.writeFrom) {
-      crc = await this.sink.writeFrom(direct.tensor, direct.start, size);
-      written = size;
-      this.offset += size;
+    if (content instanceof Snapshot && content.isDirect && this.sink.writeFrom) {
+      crc = await this.sink.writeFrom(content);
+      written = content.nbytes;
+      this.offset += written;
     } else {
-      for await (const piece of types.isUint8Array(content) ? [content] : content) {
+      for await (const piece of piecesOf(content)) {
         crc = crc32(piece, crc);
         written += piece.length;
         await this.write(piece);
@@ -109,6 +104,9 @@ export class ZipWriter {
     return Buffer.concat([header, name, wide, pad]);
   }
 }
+
+const piecesOf = (content: Uint8Array | AsyncIterable<Uint8Array> | Snapshot) =>
+  types.isUint8Array(content) ? [content] : content instanceof Snapshot ? content.pieces() : content;
 
 const flagsOf = (size: number) => flags.utf8 | (size > 0 ? flags.descriptor : 0);
 

@@ -5,10 +5,10 @@ import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { types } from 'node:util';
 import { openSource } from '../../checkpoint/source.js';
-import { valueBytes } from '../../checkpoint/valueBytes.js';
 import { describe, expected, IsotorchError } from '../../errors.js';
 import { isPlainObject } from '../../plainObject.js';
 import { Tensor } from '../../tensor/index.js';
+import { snapshotsOf } from '../../tensor/snapshot.js';
 
 type Tensors = ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 
@@ -17,31 +17,33 @@ const pieceBytes = 1 << 20;
 
 /**
  * sha256, in hex, of tensors: their names, dtypes, shapes and values. The order of the names, strides and devices don't
- * matter. In pieces, so a large state dict takes no memory and doesn't hold the event loop; don't change it meanwhile.
+ * matter. In pieces, so a large state dict takes no memory and doesn't hold the event loop. Hashed is what is there at the call.
  *
  * @throws ERR_ARGUMENT for what is no tensor; ERR_TENSOR_DISPOSED
  * @example await ood.hashTensors(model.stateDict()); // '5f0c…'
  */
 export async function hashTensors(tensors: Tensors): Promise<string> {
   const entries = types.isMap(tensors) ? [...tensors] : Object.entries(tensors ?? {});
-  const hash = createHash('sha256');
-  let sinceTurn = 0;
-  for (const [name, tensor] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  const lines = entries.map(([name, tensor]) => {
     const where = `tensors[${JSON.stringify(name)}]`;
     if (!(tensor instanceof Tensor)) throw expected('a Tensor', where, tensor);
     if (tensor.isDisposed)
       throw new IsotorchError('ERR_TENSOR_DISPOSED', `Expected a live tensor for ${where} but it was disposed`);
-    // The line says how many bytes follow, so no two dicts give the same stream.
-    hash.update(`${JSON.stringify([name, tensor.dtype, tensor.shape])}\n`);
-    for await (const piece of valueBytes(tensor)) {
-      for (let at = 0; at < piece.length; at += pieceBytes) {
-        const part = piece.subarray(at, at + pieceBytes);
-        hash.update(part);
-        sinceTurn += part.length;
-        if (sinceTurn < pieceBytes) continue;
-        await turn();
-        sinceTurn = 0;
-      }
+    return `${JSON.stringify([name, tensor.dtype, tensor.shape])}\n`;
+  });
+  using values = snapshotsOf(entries.map(([, tensor]) => tensor));
+  const hash = createHash('sha256');
+  let sinceTurn = 0;
+  for (const [i, line] of lines.entries()) {
+    // It says how many bytes follow, so no two dicts give the same stream.
+    hash.update(line);
+    for await (const piece of values[i]!.pieces(pieceBytes)) {
+      hash.update(piece);
+      sinceTurn += piece.length;
+      if (sinceTurn < pieceBytes) continue;
+      await turn();
+      sinceTurn = 0;
     }
   }
   return hash.digest('hex');
@@ -90,12 +92,11 @@ const version = 'isotorch arrays 1';
  * const key = await ood.arraysKey({ weights: model.stateDict(), data: test, transform });
  */
 export async function arraysKey({ weights, data, transform }: ArraysContent): Promise<string> {
-  const parts = [
-    version,
-    typeof weights === 'string' ? weights : await hashTensors(weights),
-    typeof data === 'string' ? data : await data?.hashContent?.(),
-    canonicalJson(transform, 'transform'),
-  ];
+  const hashes = await Promise.all([
+    typeof weights === 'string' ? weights : hashTensors(weights),
+    typeof data === 'string' ? data : data?.hashContent?.(),
+  ]);
+  const parts = [version, ...hashes, canonicalJson(transform, 'transform')];
   for (const [i, part] of parts.entries())
     if (typeof part !== 'string' || part === '')
       throw expected('a hash', ['version', 'weights', 'data', 'transform'][i] as string, part);

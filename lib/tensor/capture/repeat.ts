@@ -25,10 +25,16 @@ const MOST_BYTES = 32e6;
 /** Milliseconds for which this thread collects without a turn of the event loop. */
 const TURN = 4;
 
+/** What `addStep` gives for a run that eager code has sent off, for it would have met it. */
+const SENT = -1;
+
 interface Crossing {
   run: number;
   landed: Promise<Float64Array>;
 }
+
+/** Who has collected steps that are not sent. Where several repeat at a time, their steps too run in the order of their calls. */
+let collecting: Repetition | undefined;
 
 class Repetition {
   /** Steps whose results have come. */
@@ -70,13 +76,21 @@ class Repetition {
     }
     this.#sameBuild(record);
     record.replays++;
-    this.#run ??= native.beginRun();
-    this.#bytes += native.addStep(this.#run, record.id, inputs);
+    if (collecting && collecting !== this) collecting.#send();
+    collecting = this;
+    let bytes = this.#run === undefined ? SENT : native.addStep(this.#run, record.id, inputs);
+    if (bytes === SENT) {
+      this.#send();
+      this.#run = native.beginRun();
+      bytes = native.addStep(this.#run, record.id, inputs);
+    }
+    this.#bytes += bytes;
     this.#queued = record.id;
     this.#inRun++;
     const slow = performance.now() - this.#turned > TURN;
-    if (this.#inRun >= CHUNK || this.#bytes > MOST_BYTES || slow) {
-      this.#send();
+    const full = this.#inRun >= CHUNK || this.#bytes > MOST_BYTES || slow;
+    if (full) this.#send();
+    if (full || this.#flying.length > AHEAD) {
       // Also where there is room: timers and input get their turn.
       if (this.#flying.length > AHEAD || slow) await (this.#flying.length > AHEAD ? this.#land() : turn());
       this.#turned = performance.now();
@@ -90,6 +104,7 @@ class Repetition {
     this.#flying.push({ run: this.#run, landed });
     this.#run = undefined;
     this.#inRun = this.#bytes = 0;
+    if (collecting === this) collecting = undefined;
   }
 
   async #land(): Promise<void> {
@@ -118,7 +133,11 @@ class Repetition {
   /** After an error: nothing of this repetition runs or is held any more. */
   async abandon(): Promise<void> {
     if (!this.signal?.aborted) this.cancel();
-    if (this.#run !== undefined) native.endRun(this.#run, true);
+    if (this.#run !== undefined) {
+      const landed = native.endRun(this.#run, true);
+      if (landed) this.#flying.push({ run: this.#run, landed });
+      if (collecting === this) collecting = undefined;
+    }
     for (const handles of await Promise.allSettled(this.#flying.map(({ landed }) => landed))) {
       if (handles.status !== 'fulfilled') continue;
       this.done += handles.value[0]!;
