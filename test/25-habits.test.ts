@@ -31,9 +31,10 @@ it('recurrent layers and attention refuse options by position, and those that th
       code(/no option num_layers.*Did you mean `numLayers`/),
     );
   }
-  for (const Cell of [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
+  for (const Cell of [nn.RNNCell, nn.GRUCell, nn.LSTMCell]) {
     // @ts-expect-error
     expect(thrown(() => new Cell(3, 4, false))).toEqual(code(/\{ bias: … \}.*received .*false/));
+  }
   // @ts-expect-error
   expect(thrown(() => new nn.GRU(3, 4, { projSize: 2 }))).toEqual(code(/GRU has no option projSize/));
   // @ts-expect-error
