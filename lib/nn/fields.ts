@@ -224,6 +224,22 @@ export const made = {
 
 // ---- taking arguments
 
+const noOption = (owner: string, name: string, names: readonly string[]): string =>
+  [`${owner} has no option ${name}: its options are ${names.join(', ')}`, didYouMean(name, names)]
+    .filter(Boolean)
+    .join('. ');
+
+/**
+ * Sees to it that what stands last is an object, and has known names only, for layers that are no rows.
+ * @throws ERR_ARGUMENT for a value by position, which would be passed over in silence, and for names that are none of `names`
+ */
+export function checkOptions(owner: string, options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw expected(`an object, such as { ${names[0]}: … }`, `the options of ${owner}`, options);
+  for (const name of Object.keys(options))
+    if (!names.includes(name)) throw new IsotorchError('ERR_ARGUMENT', noOption(owner, name, names));
+}
+
 /**
  * The values of `fields` from a constructor's arguments.
  * @throws ERR_ARGUMENT for a value that does not fit its field, one that is missing, and names that are no field's.
@@ -245,9 +261,7 @@ export function read<F extends Fields>(owner: string, fields: F, args: readonly 
       'ERR_ARGUMENT',
       place >= 0
         ? `${owner}: expected ${name} once but received it by position and by name`
-        : [`${owner} has no option ${name}: its options are ${names.join(', ')}`, didYouMean(name, names)]
-            .filter(Boolean)
-            .join('. '),
+        : noOption(owner, name, names),
     );
   }
   const values: Record<string, unknown> = {};

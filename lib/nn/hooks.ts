@@ -10,7 +10,11 @@ import type { AnyModule } from './module.js';
 export type ForwardPreHook<M = AnyModule> = (module: M, inputs: readonly unknown[]) => unknown;
 
 /** Runs after `forward`; what it gives, if anything, takes the place of the output. */
-export type ForwardHook<M = AnyModule> = (module: M, inputs: readonly unknown[], output: unknown) => unknown;
+export type ForwardHook<M = AnyModule, Output = unknown> = (
+  module: M,
+  inputs: readonly unknown[],
+  output: Output,
+) => unknown;
 
 export interface HookOptions {
   /** Whether it runs before the hooks that are there instead of after them. @default false */

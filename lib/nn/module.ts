@@ -292,7 +292,7 @@ export abstract class Module<Output = Tensor, Inputs extends unknown[] = Tensor[
   }
 
   /** Calls `hook(module, inputs, output)` after each forward; what it gives, if anything, takes the output's place. */
-  registerForwardHook(hook: ForwardHook<this>, options: HookOptions = {}): HookHandle {
+  registerForwardHook(hook: ForwardHook<this, Output>, options: HookOptions = {}): HookHandle {
     return this.#hooks.add('after', hook, options);
   }
 

@@ -55,6 +55,8 @@ export abstract class Optimizer<S extends CommonSettings = CommonSettings> {
   /** @throws ERR_ARGUMENT for no parameters, one given twice, or settings that there are not or out of range */
   constructor(row: OptimizerRow<S>, params: Params<S>, options: Partial<S> = {}) {
     this.row = row as unknown as AnyRow;
+    if (typeof options !== 'object' || options === null)
+      throw expected('an object, such as { lr: 0.1 }', 'options', options);
     this.#defaults = options;
     if (typeof params !== 'object' || params === null || params instanceof Tensor || !(Symbol.iterator in params))
       throw expected('Parameters, such as model.parameters(), or groups of them', 'params', params);

@@ -15,6 +15,13 @@ function handles(tensors: readonly (Tensor | null)[], name: string, optional = f
   });
 }
 
+/** One tensor stands for an array of it, as in PyTorch. */
+function listed<T extends Tensor | null>(given: Tensor | readonly T[], name: string): readonly (Tensor | T)[] {
+  if (given instanceof Tensor) return [given];
+  if (!Array.isArray(given)) throw expected('a Tensor or an array of Tensors', name, given);
+  return given;
+}
+
 /**
  * The gradients of the sum of `outputs` with respect to each of `inputs` (`torch.autograd.grad`).
  * @returns one tensor for each input, of its shape; null where `allowUnused` and it took no part.
@@ -22,20 +29,20 @@ function handles(tensors: readonly (Tensor | null)[], name: string, optional = f
  */
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: {
-    gradOutputs?: readonly (Tensor | null)[];
+    gradOutputs?: Tensor | readonly (Tensor | null)[];
     retainGraph?: boolean;
     createGraph?: boolean;
     allowUnused?: false;
   },
 ): Tensor[];
-export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[]): Tensor[];
+export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor | readonly Tensor[]): Tensor[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: {
-    gradOutputs?: readonly (Tensor | null)[];
+    gradOutputs?: Tensor | readonly (Tensor | null)[];
     retainGraph?: boolean;
     createGraph?: boolean;
     allowUnused?: boolean;
@@ -43,34 +50,29 @@ export function grad(
 ): (Tensor | null)[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
-  inputs: readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
   options: {
-    gradOutputs?: readonly (Tensor | null)[];
+    gradOutputs?: Tensor | readonly (Tensor | null)[];
     retainGraph?: boolean;
     createGraph?: boolean;
     allowUnused?: boolean;
   } = {},
 ): (Tensor | null)[] {
-  const from = outputs instanceof Tensor ? [outputs] : outputs;
-  if (!Array.isArray(from)) throw expected('a Tensor or an array of Tensors', 'outputs', outputs);
-  if (!Array.isArray(inputs)) throw expected('an array of Tensors', 'inputs', inputs);
-  const {
-    createGraph = false,
-    retainGraph = createGraph,
-    allowUnused = false,
-    gradOutputs = from.map(() => null),
-  } = options;
-  if (gradOutputs.length !== from.length) {
+  const from = listed(outputs, 'outputs');
+  const to = listed(inputs, 'inputs');
+  const { createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+  const seeds = listed(options.gradOutputs ?? from.map(() => null), 'gradOutputs');
+  if (seeds.length !== from.length) {
     throw new IsotorchError(
       'ERR_ARGUMENT',
-      `Expected one of gradOutputs for each output (${from.length}) but received ${gradOutputs.length}`,
+      `Expected one of gradOutputs for each output (${from.length}) but received ${seeds.length}`,
     );
   }
   dependsOn(hooksNow);
   const gradients = native.grad(
     handles(from, 'outputs'),
-    handles(inputs, 'inputs'),
-    handles(gradOutputs, 'gradOutputs', true),
+    handles(to, 'inputs'),
+    handles(seeds, 'gradOutputs', true),
     retainGraph,
     createGraph,
     allowUnused,

@@ -140,8 +140,11 @@ export class Tensor {
     return native.toArraySync(this.handle);
   }
 
-  /** Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. */
-  tolist(): NestedArray<number | bigint | boolean> {
+  /**
+   * Nested arrays of numbers, as `tensor.tolist()`; booleans for bool, bigints where an int64 is not a safe number. Where you
+   * know what comes, say it: `x.tolist<number[][]>()`.
+   */
+  tolist<T = NestedArray<number | bigint | boolean>>(): T {
     const { shape, dtype } = this;
     if (dtype.startsWith('complex'))
       throw new IsotorchError(
@@ -168,7 +171,7 @@ export class Tensor {
       const step = size === 0 ? 0 : count / size;
       return Array.from({ length: size }, (_, i) => nest(dimension + 1, offset + i * step, step));
     };
-    return nest(0, 0, flat.length);
+    return nest(0, 0, flat.length) as T;
   }
 
   /** The memory this tensor views: equal ids are the same memory. `toBytes()` copies all of it. */

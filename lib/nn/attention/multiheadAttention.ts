@@ -3,6 +3,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { Parameter, type Tensor, torch } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, probability, wholeNumber } from '../arguments.js';
+import { checkOptions } from '../fields.js';
 import { type AttentionOptions, multiHeadAttentionForward } from '../functional/attention.js';
 import { xavierNormal_, xavierUniform_, zeros_ } from '../init.js';
 import { Linear } from '../layers/linear.js';
@@ -24,6 +25,8 @@ export interface MultiheadAttentionOptions extends FactoryOptions {
   /** Whether inputs and output are [N, L, E] instead of [L, N, E]. @default false */
   batchFirst?: boolean;
 }
+
+const optionNames = ['dropout', 'bias', 'addBiasKv', 'addZeroAttn', 'kdim', 'vdim', 'batchFirst', 'device', 'dtype'];
 
 /** Linear, under the name by which PyTorch prints an attention's output layer. */
 class NonDynamicallyQuantizableLinear extends Linear {}
@@ -57,6 +60,7 @@ export class MultiheadAttention extends Module<
 
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super();
+    checkOptions(new.target.name, options, optionNames);
     const { dropout = 0, bias = true, addBiasKv = false, addZeroAttn = false, batchFirst = false } = options;
     this.embedDim = wholeNumber(embedDim, 'embedDim');
     this.numHeads = wholeNumber(numHeads, 'numHeads');

@@ -3,6 +3,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { Parameter, Tensor, torch } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, wholeNumber } from '../arguments.js';
+import { checkOptions } from '../fields.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { settings } from '../print.js';
@@ -22,8 +23,13 @@ abstract class RecurrentCell<State> extends Module<State, [input: Tensor, state?
   biasIh: Parameter | null = null;
   biasHh: Parameter | null = null;
 
-  constructor(gates: number, inputSize: number, hiddenSize: number, { bias = true, ...options }: CellOptions) {
+  /** @internal */
+  static readonly optionNames: readonly string[] = ['bias', 'device', 'dtype'];
+
+  constructor(gates: number, inputSize: number, hiddenSize: number, options: CellOptions) {
     super();
+    checkOptions(new.target.name, options, new.target.optionNames);
+    const { bias = true } = options;
     this.inputSize = wholeNumber(inputSize, 'inputSize');
     this.hiddenSize = wholeNumber(hiddenSize, 'hiddenSize');
     const kind = factory(options);
@@ -95,9 +101,12 @@ export interface RNNCellOptions extends CellOptions {
 export class RNNCell extends RecurrentCell<Tensor> {
   readonly nonlinearity: 'tanh' | 'relu';
 
-  constructor(inputSize: number, hiddenSize: number, { nonlinearity = 'tanh', ...options }: RNNCellOptions = {}) {
+  /** @internal */
+  static override readonly optionNames = [...RecurrentCell.optionNames, 'nonlinearity'];
+
+  constructor(inputSize: number, hiddenSize: number, options: RNNCellOptions = {}) {
     super(1, inputSize, hiddenSize, options);
-    this.nonlinearity = checkNonlinearity(nonlinearity);
+    this.nonlinearity = checkNonlinearity(options.nonlinearity ?? 'tanh');
   }
 
   override forward(input: Tensor, hidden: Tensor | null = null): Tensor {

@@ -4,6 +4,7 @@
 import { expected, IsotorchError } from '../../errors.js';
 import { Parameter, Tensor, torch } from '../../tensor/index.js';
 import { type FactoryOptions, factory, flag, probability, wholeNumber } from '../arguments.js';
+import { checkOptions } from '../fields.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { settings } from '../print.js';
@@ -21,6 +22,8 @@ export interface RecurrentOptions extends FactoryOptions {
   /** Whether each layer also runs backwards; both results are joined. @default false */
   bidirectional?: boolean;
 }
+
+const optionNames = ['numLayers', 'bias', 'batchFirst', 'dropout', 'bidirectional', 'device', 'dtype'] as const;
 
 /** Parameters' field names, such as `weightIhL0` or `biasHhL1Reverse`. */
 type Role = 'weightIh' | 'weightHh' | 'biasIh' | 'biasHh' | 'weightHr';
@@ -53,8 +56,12 @@ export abstract class RecurrentLayer<State> extends Module<
   [parameter: ParameterName]: Parameter;
 
   /** @param gates how many times `hiddenSize` the rows of the weights are. */
+  /** @internal */
+  static readonly optionNames: readonly string[] = optionNames;
+
   constructor(gates: number, inputSize: number, hiddenSize: number, options: RecurrentOptions, projSize = 0) {
     super();
+    checkOptions(new.target.name, options, new.target.optionNames);
     const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false } = options;
     this.inputSize = wholeNumber(inputSize, 'inputSize');
     this.hiddenSize = wholeNumber(hiddenSize, 'hiddenSize');

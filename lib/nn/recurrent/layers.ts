@@ -54,9 +54,12 @@ export function checkNonlinearity(value: unknown): 'tanh' | 'relu' {
 export class RNN extends HiddenLayer {
   readonly nonlinearity: 'tanh' | 'relu';
 
-  constructor(inputSize: number, hiddenSize: number, { nonlinearity = 'tanh', ...options }: RNNOptions = {}) {
+  /** @internal */
+  static override readonly optionNames = [...RecurrentLayer.optionNames, 'nonlinearity'];
+
+  constructor(inputSize: number, hiddenSize: number, options: RNNOptions = {}) {
     super(1, inputSize, hiddenSize, options);
-    this.nonlinearity = checkNonlinearity(nonlinearity);
+    this.nonlinearity = checkNonlinearity(options.nonlinearity ?? 'tanh');
   }
 
   protected override get operator(): typeof torch.gru {
@@ -104,8 +107,11 @@ export type LSTMState = [hidden: Tensor, cell: Tensor];
  * @example const [output, [hidden, cell]] = new nn.LSTM(10, 20, { numLayers: 2 }).forward(torch.randn([5, 3, 10]));
  */
 export class LSTM extends RecurrentLayer<LSTMState> {
-  constructor(inputSize: number, hiddenSize: number, { projSize = 0, ...options }: LSTMOptions = {}) {
-    super(4, inputSize, hiddenSize, options, projSize);
+  /** @internal */
+  static override readonly optionNames = [...RecurrentLayer.optionNames, 'projSize'];
+
+  constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
+    super(4, inputSize, hiddenSize, options, options?.projSize ?? 0);
   }
 
   protected override get stateSizes(): readonly number[] {
