@@ -82,8 +82,10 @@ export class SafetensorsFile implements AsyncDisposable {
   /** Takes the source over: it is closed here, or when this fails. */
   static async from(source: ByteSource, mmap = false): Promise<SafetensorsFile> {
     try {
-      await expectKind(source, 'a safetensors file', 'safetensors');
-      const header = await readHeader(source);
+      const header = await readHeader(source).catch(async (error) => {
+        await expectKind(source, 'a safetensors file', 'safetensors'); // a better reason, if it is something known
+        throw error;
+      });
       // Its size was checked against the header; LibTorch refuses files that have become shorter since.
       return new SafetensorsFile(source, header, mmap ? MappedFile.open(source) : undefined);
     } catch (error) {

@@ -30,7 +30,7 @@ export function refuseSingle(name: string, values: number, input: Tensor): void 
   if (values !== 1) return;
   throw new IsotorchError(
     'ERR_SHAPE',
-    `${name}: expected more than one value to normalise over in training, received [${input.shape.join(', ')}]. Use a larger batch, or eval()`,
+    `${name}: expected more than one value a channel in training mode, received [${input.shape.join(', ')}]. Use a larger batch, or eval()`,
   );
 }
 
