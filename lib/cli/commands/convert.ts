@@ -21,10 +21,11 @@ The new file is safetensors if its name ends in .safetensors, and one for torch.
 --rename takes pairs of beginnings: 'module.=' removes module. from the front of all keys, 'net.=model.'
 exchanges it. Several may be given; of those that fit a key the first counts.
 
-A safetensors file holds tensors by name and nothing else, and no file holds objects of Python classes. Where
-there is more, the command says what, and does nothing: choose a dict inside with --key, leave the rest out with
---tensors-only, or take the weights, wherever they are, with --weights: it looks into state_dict, model, ema and
-whole modules, removes module., _orig_mod. and model. from the front of all keys, and says what it took.
+A safetensors file holds tensors by name and nothing else, and no file holds objects of Python classes.
+Where there is more, the command says what, and does nothing: choose a dict inside with --key, leave the rest
+out with --tensors-only, or take the weights, wherever they are, with --weights: it looks into state_dict,
+model, ema and whole modules, removes module., _orig_mod. and model. from the front of all keys, and says what
+it took.
 A checkpoint in several files is named by its index (*.index.json) or, a distributed one, by its folder.
 
 Examples:
