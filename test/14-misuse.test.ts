@@ -211,7 +211,7 @@ const wrong: [what: string, call: () => unknown, code?: string][] = [
         .backward(1 as Any),
     'ERR_ARGUMENT',
   ],
-  ['grad of no array', () => torch.autograd.grad(x, x as Any), 'ERR_ARGUMENT'],
+  ['grad of no tensor', () => torch.autograd.grad('x' as Any, x), 'ERR_ARGUMENT'],
   ['grad of numbers', () => torch.autograd.grad([1] as Any, [2] as Any), 'ERR_ARGUMENT'],
   ['grad with too few gradients', () => torch.autograd.grad([x, x], [x], { gradOutputs: [x] }), 'ERR_ARGUMENT'],
   ['changing a leaf in place', () => torch.ones([1], { requiresGrad: true }).add_(1), 'ERR_AUTOGRAD'],

@@ -88,7 +88,7 @@ describe('a state', () => {
     const net = new nn.Sequential(new nn.Linear(4, 8), new nn.BatchNorm1d(8), new nn.ReLU(), new nn.Linear(8, 3));
     const from = (file: string) =>
       checkpoint.loadTorch<Map<string, unknown>>(new URL(`fixtures/optimizers/${file}`, import.meta.url).pathname);
-    const [adam, rmsprop] = [await from('adam.pt'), await from('rmsprop.pt')];
+    const [adam, rmsprop] = [await from('adam.bin'), await from('rmsprop.bin')];
     const sgd = new optim.SGD(net.parameters(), { lr: 0.1, momentum: 0.9 });
     expect(() => sgd.loadStateDict(adam)).toThrow(/SGD but this looks like Adam's/);
     expect(() => sgd.loadStateDict(rmsprop)).toThrow(/SGD but this looks like RMSprop's/);
