@@ -1,4 +1,5 @@
-// Scripts that never end: a worker in the middle of one can be terminated, and a process end, within two seconds.
+// Scripts that never end: a worker in the middle of one can be terminated, and a process end. Two seconds are the aim; the limit
+// here lets a busy machine be slow, and still tells what never ends.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
